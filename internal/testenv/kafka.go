@@ -1,0 +1,142 @@
+//go:build unix
+
+package testenv
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// KafkaVersion is the version of the Apache Kafka broker.
+const KafkaVersion = "4.3.1"
+
+var (
+	//go:embed kafka/pom.xml
+	kafkaPOM []byte
+	//go:embed kafka/sha256sums
+	kafkaSums []byte
+	//go:embed kafka/log4j2.properties
+	kafkaLogging []byte
+)
+
+// KafkaServer is one Apache Kafka broker in KRaft mode, without TLS and SASL.
+// Topics are not created by themselves.
+type KafkaServer struct {
+	Brokers []string // bootstrap addresses, host:port
+
+	home string // the jars
+	dir  string // configuration, log and data
+	proc *process
+}
+
+// Kafka starts a broker that lives as long as the test.
+func Kafka(t testing.TB) *KafkaServer {
+	t.Helper()
+	server, err := StartKafka(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tie(t, server.Stop, server.Log)
+	return server
+}
+
+// StartKafka starts a broker which keeps everything in dir. The caller stops it.
+func StartKafka(dir string) (*KafkaServer, error) {
+	home, err := install("kafka-"+KafkaVersion, func(dir string) error { return maven(dir, kafkaPOM, kafkaSums) })
+	if err != nil {
+		return nil, err
+	}
+	port := freePort()
+	server := &KafkaServer{Brokers: []string{loopback(port)}, home: home, dir: dir}
+	if err := server.format(port, freePort()); err != nil {
+		return nil, fmt.Errorf("start kafka: %w", err)
+	}
+	return server, server.start()
+}
+
+// format writes the configuration and an empty log folder with a cluster id.
+func (s *KafkaServer) format(port, controllerPort int) error {
+	properties := fmt.Sprintf(`process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:%[2]d
+listeners=PLAINTEXT://127.0.0.1:%[1]d,CONTROLLER://127.0.0.1:%[2]d
+advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d
+controller.listener.names=CONTROLLER
+log.dirs=%[3]s
+auto.create.topics.enable=false
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+`, port, controllerPort, filepath.Join(s.dir, "data"))
+	if err := os.WriteFile(s.path("log4j2.properties"), kafkaLogging, 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.path("server.properties"), []byte(properties), 0o600); err != nil {
+		return err
+	}
+	// Any 16 bytes in unpadded base64 are a cluster id.
+	return run(s.dir, nil, "java", "-cp", s.home+"/*", "kafka.tools.StorageTool",
+		"format", "-t", "c3Vva2VjdGwtdGVzdGVudg", "-c", s.path("server.properties"))
+}
+
+func (s *KafkaServer) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *KafkaServer) start() error {
+	proc, err := launch(s.dir, "kafka", exec.Command("java", "-Xmx1g", "-cp", s.home+"/*",
+		"-Dlog4j2.configurationFile="+s.path("log4j2.properties"), "kafka.Kafka", s.path("server.properties")))
+	if err != nil {
+		return err
+	}
+	s.proc = proc
+	if err := proc.awaitReady(s.probe); err != nil {
+		proc.kill()
+		return err
+	}
+	return nil
+}
+
+// probe asks for the cluster's metadata; a broker is listed once it is in service.
+func (s *KafkaServer) probe(ctx context.Context) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.RequestRetries(0))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	metadata, err := kadm.NewClient(client).BrokerMetadata(ctx)
+	if err != nil {
+		return err
+	}
+	if len(metadata.Brokers) == 0 {
+		return errors.New("no broker is in service yet")
+	}
+	return nil
+}
+
+// Restart stops the broker if it runs and starts it again on the same ports with the same data.
+func (s *KafkaServer) Restart() error {
+	s.Stop()
+	return s.start()
+}
+
+// Stop shuts the broker down in good order and waits. It may be called twice.
+func (s *KafkaServer) Stop() { s.proc.stop() }
+
+// Kill ends the broker with SIGKILL and waits. Restart brings it back.
+func (s *KafkaServer) Kill() { s.proc.kill() }
+
+// Log returns the last lines of the broker's log.
+func (s *KafkaServer) Log() []byte { return s.proc.tail() }
