@@ -1,0 +1,184 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// envelopeReader reads one envelope and gathers its problems.
+type envelopeReader struct {
+	c     Conventions
+	value []byte
+	text  string // meta as a string, of which fields are sub-strings
+	meta  span
+	errs  EnvelopeError
+	event Event
+}
+
+// fields are the values in meta; an empty span means that there is none.
+type fields struct {
+	id, typ, version, source, time, correlation span
+	dlqError, dlqTopic, dlqTime                 span
+}
+
+func (r *envelopeReader) read() (Event, error) {
+	meta, data, ok := r.c.sections(r.value)
+	if !ok {
+		r.errs.err = ErrNotJSON
+		r.errs.addAt(0, "event", describeNotJSON(r.value), "a JSON object with "+r.c.Envelope.Meta+" and "+r.c.Envelope.Data, "")
+		return Event{}, r.errs.orNil()
+	}
+	r.readMeta(meta)
+	if data == (span{}) {
+		r.errs.addMissing(0, r.c.Envelope.Data, "the data of the event, {} when there is none")
+	} else {
+		r.event.Data = json.RawMessage(data.of(r.value))
+	}
+	return r.event, r.errs.orNil()
+}
+
+// sections finds meta and data, the last of each, in a JSON object.
+func (c Conventions) sections(value []byte) (meta, data span, ok bool) {
+	ok = members(value, func(m member) {
+		switch name := m.name.of(value); {
+		case isName(name, c.Envelope.Meta):
+			meta = m.value
+		case isName(name, c.Envelope.Data):
+			data = m.value
+		}
+	})
+	return meta, data, ok
+}
+
+func describeNotJSON(value []byte) string {
+	switch {
+	case value == nil:
+		return "null, a tombstone"
+	case len(value) == 0:
+		return "empty"
+	case value[0] == 0 && len(value) > 5:
+		return "binary, perhaps framed with a schema id"
+	default:
+		return fmt.Sprintf("%q", shorten(value))
+	}
+}
+
+func (r *envelopeReader) readMeta(meta span) {
+	name := r.c.Envelope.Meta
+	if meta == (span{}) {
+		r.errs.addMissing(0, name, "an object with id, type, version, source, time and correlation_id")
+		return
+	}
+	r.meta, r.text = meta, string(meta.of(r.value))
+	var f fields
+	if !members(meta.of(r.value), func(m member) { f.take(r.c, meta.of(r.value), m) }) {
+		r.errs.addAt(meta.start, name, shorten(meta.of(r.value)), "an object", "")
+		return
+	}
+	r.readFields(f)
+	r.readDeadLetter(f)
+}
+
+// take remembers where the value of a field is, relative to meta.
+func (f *fields) take(c Conventions, meta []byte, m member) {
+	name := m.name.of(meta)
+	for _, field := range []struct {
+		name string
+		to   *span
+	}{
+		{c.Envelope.ID, &f.id}, {c.Envelope.Type, &f.typ}, {c.Envelope.Version, &f.version},
+		{c.Envelope.Source, &f.source}, {c.Envelope.Time, &f.time}, {c.Envelope.CorrelationID, &f.correlation},
+		{c.DeadLetter.Error, &f.dlqError}, {c.DeadLetter.OriginalTopic, &f.dlqTopic}, {c.DeadLetter.Time, &f.dlqTime},
+	} {
+		if isName(name, field.name) {
+			*field.to = m.value
+			return
+		}
+	}
+}
+
+func (r *envelopeReader) readFields(f fields) {
+	e, m := r.c.Envelope, &r.event.Meta
+	m.ID = r.filled(e.ID, f.id, "a unique text, such as a UUID")
+	m.Type = r.filled(e.Type, f.typ, "the type of the event, such as user-registered")
+	m.Version = r.filled(e.Version, f.version, "v1 or 1.0")
+	if _, ok := MajorVersion(m.Version); m.Version != "" && !ok {
+		r.wrong(e.Version, f.version, "v1 or 1.0", "")
+	}
+	m.Source = r.filled(e.Source, f.source, "the name of the service, such as auth-service")
+	r.readTime(f.time)
+	m.CorrelationID, _ = r.str(e.CorrelationID, f.correlation, `the id of the request, or "none"`)
+	if m.CorrelationID == NoCorrelation {
+		m.CorrelationID = ""
+	}
+}
+
+func (r *envelopeReader) readTime(s span) {
+	const want = "a time with an offset, such as 2023-11-10T12:34:56Z"
+	name := r.c.Envelope.Time
+	if s != (span{}) && r.text[s.start] >= '0' && r.text[s.start] <= '9' {
+		r.wrong(name, s, want, "made by time.time()? write "+pythonNow)
+		return
+	}
+	text, ok := r.str(name, s, want)
+	if !ok {
+		return
+	}
+	t, hint, ok := readTime(text)
+	r.event.Meta.Time = t
+	if !ok {
+		r.wrong(name, s, want, hint)
+	}
+}
+
+func (r *envelopeReader) readDeadLetter(f fields) {
+	d := &r.event.DeadLetter
+	d.Error = r.optional(f.dlqError)
+	d.OriginalTopic = r.optional(f.dlqTopic)
+	d.Time, _, _ = readTime(r.optional(f.dlqTime))
+}
+
+// filled reads a text that must be there and not be empty.
+func (r *envelopeReader) filled(name string, s span, want string) string {
+	text, ok := r.str(name, s, want)
+	if ok && text == "" {
+		r.wrong(name, s, want, "")
+	}
+	return text
+}
+
+// str reads a text that must be there.
+func (r *envelopeReader) str(name string, s span, want string) (string, bool) {
+	if s == (span{}) {
+		r.errs.addMissing(r.meta.start, r.c.metaName(name), want)
+		return "", false
+	}
+	if r.text[s.start] != '"' {
+		r.wrong(name, s, want+", as a string", "")
+		return "", false
+	}
+	return r.unquote(s), true
+}
+
+func (r *envelopeReader) optional(s span) string {
+	if s == (span{}) || r.text[s.start] != '"' {
+		return ""
+	}
+	return r.unquote(s)
+}
+
+// unquote takes a text out of meta, without a copy where there is no escape.
+func (r *envelopeReader) unquote(s span) string {
+	quoted := s.of(r.value[r.meta.start:])
+	if hasEscape(quoted) {
+		return unquote(quoted)
+	}
+	return r.text[s.start+1 : s.end-1]
+}
+
+func (r *envelopeReader) wrong(name string, s span, want, hint string) {
+	got := shorten(s.of(r.value[r.meta.start:]))
+	r.errs.addAt(r.meta.start+s.start, r.c.metaName(name), got, want, hint)
+}
+
+func (c Conventions) metaName(field string) string { return c.Envelope.Meta + "." + field }

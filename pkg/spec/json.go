@@ -1,0 +1,245 @@
+package spec
+
+import "encoding/json"
+
+// This file finds where the values of a JSON text begin and end without
+// decoding them. It accepts exactly what json.Valid accepts; all functions
+// return ok == false on text that is not JSON, and never allocate.
+
+// maxDepth is the nesting that encoding/json allows.
+const maxDepth = 10000
+
+// span is the half-open range of bytes [start, end).
+type span struct{ start, end int }
+
+func (s span) of(b []byte) []byte { return b[s.start:s.end] }
+
+// member is one name and value of an object; name includes its quotes.
+type member struct{ name, value span }
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// skipValue returns where the value that begins at b[i] ends.
+func skipValue(b []byte, i, depth int) (end int, ok bool) {
+	if i >= len(b) || depth > maxDepth {
+		return i, false
+	}
+	switch ch := b[i]; {
+	case ch == '{':
+		return skipObject(b, i, depth, nil)
+	case ch == '[':
+		return skipArray(b, i, depth)
+	case ch == '"':
+		return skipString(b, i)
+	case ch == 't':
+		return skipWord(b, i, "true")
+	case ch == 'f':
+		return skipWord(b, i, "false")
+	case ch == 'n':
+		return skipWord(b, i, "null")
+	default:
+		return skipNumber(b, i)
+	}
+}
+
+// skipObject calls each, when it is not nil, for the members of the object that
+// begins at b[i], and returns where the object ends.
+func skipObject(b []byte, i, depth int, each func(member)) (end int, ok bool) {
+	if depth++; depth > maxDepth {
+		return i, false
+	}
+	i = skipSpace(b, i+1)
+	if i < len(b) && b[i] == '}' {
+		return i + 1, true
+	}
+	for {
+		var m member
+		if m, ok = readMember(b, i, depth); !ok {
+			return i, false
+		}
+		if each != nil {
+			each(m)
+		}
+		i = skipSpace(b, m.value.end)
+		if i >= len(b) || b[i] != ',' {
+			return i + 1, i < len(b) && b[i] == '}'
+		}
+		i = skipSpace(b, i+1)
+	}
+}
+
+func readMember(b []byte, i, depth int) (m member, ok bool) {
+	if i >= len(b) || b[i] != '"' {
+		return m, false
+	}
+	m.name.start = i
+	if m.name.end, ok = skipString(b, i); !ok {
+		return m, false
+	}
+	i = skipSpace(b, m.name.end)
+	if i >= len(b) || b[i] != ':' {
+		return m, false
+	}
+	m.value.start = skipSpace(b, i+1)
+	m.value.end, ok = skipValue(b, m.value.start, depth)
+	return m, ok
+}
+
+func skipArray(b []byte, i, depth int) (end int, ok bool) {
+	if depth++; depth > maxDepth {
+		return i, false
+	}
+	i = skipSpace(b, i+1)
+	if i < len(b) && b[i] == ']' {
+		return i + 1, true
+	}
+	for {
+		if i, ok = skipValue(b, i, depth); !ok {
+			return i, false
+		}
+		i = skipSpace(b, i)
+		if i >= len(b) || b[i] != ',' {
+			return i + 1, i < len(b) && b[i] == ']'
+		}
+		i = skipSpace(b, i+1)
+	}
+}
+
+func skipString(b []byte, i int) (end int, ok bool) {
+	for i++; i < len(b); i++ {
+		switch ch := b[i]; {
+		case ch == '"':
+			return i + 1, true
+		case ch < ' ':
+			return i, false
+		case ch == '\\':
+			if i, ok = skipEscape(b, i); !ok {
+				return i, false
+			}
+		}
+	}
+	return i, false
+}
+
+// skipEscape returns the last byte of the escape that begins at b[i].
+func skipEscape(b []byte, i int) (last int, ok bool) {
+	if i++; i >= len(b) {
+		return i, false
+	}
+	switch b[i] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i, true
+	case 'u':
+		for n := range 4 {
+			if i+1+n >= len(b) || !isHex(b[i+1+n]) {
+				return i, false
+			}
+		}
+		return i + 4, true
+	}
+	return i, false
+}
+
+func isHex(ch byte) bool {
+	return '0' <= ch && ch <= '9' || 'a' <= ch && ch <= 'f' || 'A' <= ch && ch <= 'F'
+}
+
+func skipWord(b []byte, i int, word string) (end int, ok bool) {
+	end = i + len(word)
+	return end, end <= len(b) && string(b[i:end]) == word
+}
+
+func skipNumber(b []byte, i int) (end int, ok bool) {
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	if i < len(b) && b[i] == '0' {
+		i++
+	} else if i, ok = skipDigits(b, i); !ok {
+		return i, false
+	}
+	if i < len(b) && b[i] == '.' {
+		if i, ok = skipDigits(b, i+1); !ok {
+			return i, false
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		return skipDigits(b, i)
+	}
+	return i, true
+}
+
+func skipDigits(b []byte, i int) (end int, ok bool) {
+	start := i
+	for i < len(b) && '0' <= b[i] && b[i] <= '9' {
+		i++
+	}
+	return i, i > start
+}
+
+// members calls each for the members of the object that is the whole of b.
+func members(b []byte, each func(member)) (ok bool) {
+	i := skipSpace(b, 0)
+	if i >= len(b) || b[i] != '{' {
+		return false
+	}
+	end, ok := skipObject(b, i, 0, each)
+	return ok && skipSpace(b, end) == len(b)
+}
+
+// isName reports whether the quoted name in b reads as name, escapes or not.
+func isName(quoted []byte, name string) bool {
+	if inner := quoted[1 : len(quoted)-1]; string(inner) == name {
+		return true
+	}
+	return hasEscape(quoted) && unquote(quoted) == name
+}
+
+func hasEscape(b []byte) bool {
+	for _, ch := range b {
+		if ch == '\\' {
+			return true
+		}
+	}
+	return false
+}
+
+// unquote returns the text of a valid JSON string.
+func unquote(quoted []byte) string {
+	if !hasEscape(quoted) {
+		return string(quoted[1 : len(quoted)-1])
+	}
+	var s string
+	// The scanner has seen that it is a string, so there is no error to return.
+	_ = json.Unmarshal(quoted, &s)
+	return s
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendQuoted appends s as a JSON string. What is not UTF-8 becomes U+FFFD,
+// since a JSON text must be UTF-8.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r < ' ':
+			b = append(b, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&0xf])
+		default:
+			b = append(b, string(r)...)
+		}
+	}
+	return append(b, '"')
+}
