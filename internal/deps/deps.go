@@ -11,7 +11,7 @@ import (
 	_ "github.com/gofrs/flock"
 	_ "github.com/golang-jwt/jwt/v5"
 	_ "github.com/google/go-cmp/cmp"
-	_ "github.com/google/renameio/v2"
+	_ "github.com/google/renameio/v2/maybe"
 	_ "github.com/google/uuid"
 	_ "github.com/hashicorp/consul/api"
 	_ "github.com/itchyny/gojq"

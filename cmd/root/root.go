@@ -1,0 +1,113 @@
+package root
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/suokelife/suokectl/cmd/config"
+	"github.com/suokelife/suokectl/cmd/version"
+	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/complete"
+	"github.com/suokelife/suokectl/internal/failure"
+)
+
+// NewCmdRoot returns the whole command tree on f.
+func NewCmdRoot(f *app.Factory) *cobra.Command {
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "suokectl",
+		Short: "Debug, gate, repair and drill services that talk over gRPC and Kafka",
+		Long: `suokectl knows how the services of a fleet are meant to talk: who is healthy in
+Consul and why one is left out, how a gRPC call is retried, what an event must
+carry, how dead letters are replayed exactly once, and how a fault is injected
+that cannot be forgotten.
+
+With nothing configured, "suokectl lab up --detach" starts a whole world on this
+machine, and "suokectl demo" tells its story.`,
+		Example:           "suokectl demo # exits 0\nsuokectl discover instances auth-service\nsuokectl lint .",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if timeout < 0 {
+				return failure.Usagef("--timeout %s is negative", timeout)
+			}
+			if timeout > 0 {
+				ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("%w after %s", failure.ErrTimeout, timeout))
+				context.AfterFunc(ctx, cancel)
+				cmd.SetContext(ctx)
+			}
+			return nil
+		},
+	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&f.ContextName, "context", "", "`name` of the context to use")
+	flags.DurationVar(&timeout, "timeout", 0, "give up after this `duration`; 0 waits as long as it takes")
+	flags.CountVarP(&f.Verbose, "verbose", "v", "say more; twice for still more")
+	flags.StringVar(&f.ConfirmName, "confirm", "", "`name` of the protected context that may be changed")
+	_ = cmd.RegisterFlagCompletionFunc("context", contextNames(f))
+	_ = cmd.RegisterFlagCompletionFunc("confirm", contextNames(f))
+	_ = cmd.RegisterFlagCompletionFunc("timeout", cobra.FixedCompletions([]string{"5s", "30s", "5m"}, cobra.ShellCompDirectiveNoFileComp))
+
+	cmd.AddCommand(
+		config.NewCmdConfig(f),
+		version.NewCmdVersion(f, nil),
+		newCmdCompletion(f),
+	)
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	typed(cmd)
+	return cmd
+}
+
+// typed makes usage errors of the errors that cobra itself finds, and gives
+// every group of verbs one for a verb that it does not have.
+func typed(cmd *cobra.Command) {
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &failure.UsageError{Err: err} })
+	for _, sub := range cmd.Commands() {
+		typed(sub)
+	}
+	if cmd.HasSubCommands() && cmd.RunE == nil {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = runGroup
+		if cmd.ValidArgsFunction == nil {
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
+		return
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return &failure.UsageError{Err: err}
+			}
+			return nil
+		}
+	}
+}
+
+// runGroup answers a noun without a verb with its help, and a verb that does
+// not exist with the nearest that do.
+func runGroup(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	err := failure.Usagef("%s has no command %q", cmd.CommandPath(), args[0])
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return failure.WithHint(err, "did you mean "+strings.Join(near, " or ")+"?")
+	}
+	return failure.WithHint(err, fmt.Sprintf("`%s --help` lists them", cmd.CommandPath()))
+}
+
+func contextNames(f *app.Factory) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		source, err := f.ConfigSource()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return complete.Prefixed(source.ContextNames(), prefix), cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Setting is one value of a context, addressed by its dotted key.
+type Setting struct {
+	// Key is the path in the file, such as consul.address.
+	Key string
+	// Secret values are never shown.
+	Secret bool
+
+	index []int
+}
+
+// Settings returns every setting of a context in the order of the file.
+func Settings() []Setting { return settingsOf(reflect.TypeFor[Context](), "", nil) }
+
+// FindSetting returns the setting of a key.
+func FindSetting(key string) (Setting, bool) {
+	all := Settings()
+	i := slices.IndexFunc(all, func(s Setting) bool { return s.Key == key })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return all[i], true
+}
+
+func settingsOf(t reflect.Type, prefix string, index []int) []Setting {
+	var found []Setting
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		if name == "-" {
+			continue
+		}
+		path := append(slices.Clone(index), i)
+		if field.Type.Kind() == reflect.Struct {
+			found = append(found, settingsOf(field.Type, prefix+name+".", path)...)
+			continue
+		}
+		found = append(found, Setting{Key: prefix + name, Secret: field.Tag.Get("secret") == "true", index: path})
+	}
+	return found
+}
+
+// Variable is the environment variable of the program's own that sets the
+// value: SUOKECTL_CONSUL_ADDRESS for consul.address.
+func (s Setting) Variable() string {
+	return "SUOKECTL_" + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+// ecosystem is the variable that other tools of the field read for the same
+// thing, "" where there is none.
+func (s Setting) ecosystem() string {
+	switch s.Key {
+	case "consul.address":
+		return "CONSUL_HTTP_ADDR"
+	case "consul.token":
+		return "CONSUL_HTTP_TOKEN"
+	case "consul.namespace":
+		return "CONSUL_NAMESPACE"
+	case "consul.partition":
+		return "CONSUL_PARTITION"
+	case "consul.tls.enabled":
+		return "CONSUL_HTTP_SSL"
+	case "consul.tls.ca":
+		return "CONSUL_CACERT"
+	case "consul.tls.cert":
+		return "CONSUL_CLIENT_CERT"
+	case "consul.tls.key":
+		return "CONSUL_CLIENT_KEY"
+	case "consul.tls.server_name":
+		return "CONSUL_TLS_SERVER_NAME"
+	case "kube.config":
+		return "KUBECONFIG"
+	default:
+		return ""
+	}
+}
+
+// Get returns the setting's value as text; lists are joined with commas, and
+// what is not set is "".
+func (s Setting) Get(c *Context) string {
+	v := reflect.ValueOf(c).Elem().FieldByIndex(s.index)
+	switch value := v.Interface().(type) {
+	case string:
+		return value
+	case bool:
+		if !value {
+			return ""
+		}
+		return "true"
+	case []string:
+		return strings.Join(value, ",")
+	default:
+		return fmt.Sprint(value)
+	}
+}
+
+// Set writes the setting's value from text. A boolean that is none is an
+// error.
+func (s Setting) Set(c *Context, text string) error {
+	v := reflect.ValueOf(c).Elem().FieldByIndex(s.index)
+	switch v.Kind() {
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%s is true or false, not %q", s.Key, text)
+		}
+		v.SetBool(b)
+	case reflect.Slice:
+		v.Set(reflect.ValueOf(splitList(text)))
+	default:
+		v.SetString(text)
+	}
+	return nil
+}
+
+func splitList(text string) []string {
+	var list []string
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}

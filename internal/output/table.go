@@ -1,0 +1,135 @@
+package output
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/suokelife/suokectl/internal/iostreams"
+)
+
+const (
+	gap      = 2 // columns between cells
+	minWidth = 6 // what a column keeps when the terminal is too narrow
+)
+
+var oneLine = strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ", "\r", " ")
+
+// cell is raw text made fit for one table cell.
+func cell(ios *iostreams.IOStreams, text string) string {
+	return oneLine.Replace(ios.Clean(text))
+}
+
+func writeTable[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T], items []T) error {
+	rows := layOut(ios, cols, items)
+	widths := fit(ios, cols, rows)
+	if err := writeHeader(w, ios, cols, widths); err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if err := writeRow(w, ios, cols, widths, items[i], row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func layOut[T any](ios *iostreams.IOStreams, cols []Column[T], items []T) [][]string {
+	rows := make([][]string, len(items))
+	for i, item := range items {
+		rows[i] = make([]string, len(cols))
+		for j, c := range cols {
+			rows[i][j] = cell(ios, c.Value(item))
+		}
+	}
+	return rows
+}
+
+// fit returns each column's width. On a terminal that is too narrow the
+// widest columns give way first; a pipe gets every cell whole.
+func fit[T any](ios *iostreams.IOStreams, cols []Column[T], rows [][]string) []int {
+	widths := make([]int, len(cols))
+	for j, c := range cols {
+		widths[j] = ansi.StringWidth(c.Name)
+		for _, row := range rows {
+			widths[j] = max(widths[j], ansi.StringWidth(row[j]))
+		}
+	}
+	if !ios.StdoutTTY() {
+		return widths
+	}
+	for over := total(widths) - ios.Width(); over > 0; over-- {
+		widest := 0
+		for j := range widths {
+			if widths[j] > widths[widest] {
+				widest = j
+			}
+		}
+		if widths[widest] <= minWidth {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
+}
+
+func total(widths []int) int {
+	sum := gap * (len(widths) - 1)
+	for _, w := range widths {
+		sum += w
+	}
+	return sum
+}
+
+func writeHeader[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T], widths []int) error {
+	cells := make([]string, len(cols))
+	for j, c := range cols {
+		cells[j] = ios.Style().Bold(pad(c.Name, widths[j], j == len(cols)-1))
+	}
+	return writeLine(w, cells)
+}
+
+func writeRow[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T], widths []int, item T, row []string) error {
+	cells := make([]string, len(cols))
+	for j, c := range cols {
+		cells[j] = pad(row[j], widths[j], j == len(cols)-1)
+		if c.Style != nil {
+			cells[j] = c.Style(ios.Style(), item, cells[j])
+		}
+	}
+	return writeLine(w, cells)
+}
+
+func writeLine(w io.Writer, cells []string) error {
+	_, err := fmt.Fprintln(w, strings.Join(cells, strings.Repeat(" ", gap)))
+	return err
+}
+
+// pad fits text to width; the last column gets no trailing spaces.
+func pad(text string, width int, last bool) string {
+	text = ansi.Truncate(text, width, "…")
+	if last {
+		return text
+	}
+	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
+}
+
+func writeFields[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T], item T) error {
+	label := 0
+	for _, c := range cols {
+		label = max(label, len(c.Name)+1)
+	}
+	for _, c := range cols {
+		value := cell(ios, c.Value(item))
+		if c.Style != nil {
+			value = c.Style(ios.Style(), item, value)
+		}
+		name := ios.Style().Bold(pad(c.Name+":", label, false))
+		if _, err := fmt.Fprintf(w, "%s %s\n", name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package output
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/suokelife/suokectl/internal/iostreams"
+)
+
+// Column is one column of a table.
+type Column[T any] struct {
+	// Name is the heading, in capitals.
+	Name string
+	// Value returns the cell as plain text; it is cleaned and fitted here.
+	Value func(T) string
+	// Wide columns appear with -o wide only.
+	Wide bool
+	// Style colours the fitted cell; nil leaves it plain.
+	Style func(st iostreams.Style, item T, cell string) string
+}
+
+// View says how objects of one kind are shown.
+type View[T any] struct {
+	Columns []Column[T]
+	// Name is what -o name prints.
+	Name func(T) string
+	// Empty is said on stderr when a table has no rows.
+	Empty string
+}
+
+// List prints items: a table, a JSON array, an NDJSON line each, YAML, names,
+// or what --jq and --template make of the array.
+func List[T any](ios *iostreams.IOStreams, o Flags, v View[T], items []T) error {
+	encode, err := o.encoder(ios)
+	if err != nil {
+		return err
+	}
+	if items == nil {
+		items = []T{}
+	}
+	w := bufio.NewWriter(ios.Out)
+	switch {
+	case o.format() == NDJSON && o.JQ == "" && o.Template == "":
+		err = each(w, items, encode)
+	case encode != nil:
+		err = encode(w, items)
+	case o.format() == Name:
+		err = names(w, ios, v, items)
+	case len(items) == 0:
+		if v.Empty != "" {
+			ios.Infof("%s", v.Empty)
+		}
+	default:
+		err = writeTable(w, ios, v.columns(o.format()), items)
+	}
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// One prints a single object: what text writes, or a column a line when text
+// is nil; a JSON or YAML object; its name.
+func One[T any](ios *iostreams.IOStreams, o Flags, v View[T], item T, text func(w io.Writer) error) error {
+	encode, err := o.encoder(ios)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(ios.Out)
+	switch {
+	case encode != nil:
+		err = encode(w, item)
+	case o.format() == Name:
+		err = names(w, ios, v, []T{item})
+	case text != nil:
+		err = text(w)
+	default:
+		err = writeFields(w, ios, v.columns(Wide), item)
+	}
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// Text writes free-form text to stdout. What came from the network must be
+// cleaned by the caller with IOStreams.Clean.
+func Text(ios *iostreams.IOStreams, format string, args ...any) error {
+	_, err := fmt.Fprintf(ios.Out, format, args...)
+	return err
+}
+
+func each[T any](w io.Writer, items []T, encode encoder) error {
+	for _, item := range items {
+		if err := encode(w, item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func names[T any](w io.Writer, ios *iostreams.IOStreams, v View[T], items []T) error {
+	for _, item := range items {
+		if _, err := fmt.Fprintln(w, ios.Clean(v.Name(item))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v View[T]) columns(format string) []Column[T] {
+	if format == Wide {
+		return v.Columns
+	}
+	var shown []Column[T]
+	for _, c := range v.Columns {
+		if !c.Wide {
+			shown = append(shown, c)
+		}
+	}
+	return shown
+}
