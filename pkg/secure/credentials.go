@@ -1,0 +1,29 @@
+package secure
+
+import (
+	"context"
+
+	"github.com/suokelife/suokectl/pkg/spec"
+)
+
+// CallCredentials puts a bearer token on every call. It has the methods of
+// gRPC's credentials.PerRPCCredentials and so covers all four kinds of call.
+type CallCredentials struct {
+	// Token returns the token of a call, such as [TokenSource.Token].
+	Token func() (string, error)
+	// AllowPlaintext lets the token travel without TLS. The default refuses, and
+	// gRPC then refuses the connection.
+	AllowPlaintext bool
+}
+
+// GetRequestMetadata returns the authorization header.
+func (c CallCredentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	token, err := c.Token()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{spec.HeaderAuthorization: "Bearer " + token}, nil
+}
+
+// RequireTransportSecurity reports whether TLS is demanded.
+func (c CallCredentials) RequireTransportSecurity() bool { return !c.AllowPlaintext }
