@@ -19,7 +19,8 @@ func (s *IOStreams) Style() Style {
 	if !s.color {
 		return Style{}
 	}
-	r := lipgloss.NewRenderer(io.Discard, termenv.WithProfile(termenv.ANSI))
+	r := lipgloss.NewRenderer(io.Discard)
+	r.SetColorProfile(termenv.ANSI)
 	fg := func(c string) *lipgloss.Style {
 		st := r.NewStyle().Foreground(lipgloss.Color(c)).Inline(true)
 		return &st

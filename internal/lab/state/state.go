@@ -5,6 +5,7 @@
 package state
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,4 +104,31 @@ func (h *Holder) Publish(s State) error {
 // Release gives the state up; the lab is not found any more.
 func (h *Holder) Release() error {
 	return errors.Join(os.RemoveAll(file(h.dir)), h.lock.Unlock())
+}
+
+// WaitGone waits until no lab runs, or ctx ends.
+func WaitGone(ctx context.Context, dir string) error {
+	l := lock(dir)
+	if _, err := l.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+		return fmt.Errorf("wait for the lab to end: %w", err)
+	}
+	return l.Unlock()
+}
+
+// WaitReady waits until the lab of process pid has published its state, or
+// ctx ends.
+func WaitReady(ctx context.Context, dir string, pid int) (*State, error) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s, err := Load(dir)
+		if err != nil || s != nil && s.PID == pid {
+			return s, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
