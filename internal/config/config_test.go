@@ -206,7 +206,7 @@ func TestSettingsRoundTrip(t *testing.T) {
 		text := rapid.StringMatching(`true|false|[a-z0-9.:/-]{1,20}(,[a-z0-9.:/-]{1,20}){0,2}`).Draw(t, "text")
 		var first, second config.Context
 		if s.Set(&first, text) != nil {
-			t.Skip("not a value of this setting")
+			return // not a value of this setting
 		}
 		if got := s.Get(&first); got != "" {
 			if err := s.Set(&second, got); err != nil {
