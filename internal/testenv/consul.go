@@ -1,0 +1,162 @@
+//go:build unix
+
+package testenv
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// ConsulVersion is the version of the Consul server.
+const ConsulVersion = "1.19.2"
+
+// ConsulServer is one Consul agent in server mode with its HTTP API on loopback.
+type ConsulServer struct {
+	Addr  string // host:port of the HTTP API
+	Token string // the management token when ACLs are on, else empty
+
+	bin  string
+	dir  string
+	proc *process
+}
+
+// ConsulOption changes how Consul is configured.
+type ConsulOption func(config map[string]any, server *ConsulServer)
+
+// WithACL turns on access control with the policy "deny" for anonymous
+// requests; the server's Token may do everything.
+func WithACL() ConsulOption {
+	return func(config map[string]any, server *ConsulServer) {
+		server.Token = "6f1f9a3e-0f6d-4a55-9b7e-2d7c5f0f5a10"
+		config["acl"] = map[string]any{
+			"enabled":        true,
+			"default_policy": "deny",
+			"tokens":         map[string]any{"initial_management": server.Token, "agent": server.Token},
+		}
+	}
+}
+
+// Consul starts an agent that lives as long as the test.
+func Consul(t testing.TB, opts ...ConsulOption) *ConsulServer {
+	t.Helper()
+	server, err := StartConsul(t.TempDir(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tie(t, server.Stop, server.Log)
+	return server
+}
+
+// StartConsul starts an agent which keeps everything in dir. The caller stops it.
+func StartConsul(dir string, opts ...ConsulOption) (*ConsulServer, error) {
+	home, err := install("consul-"+ConsulVersion, func(dir string) error {
+		return goBuild(dir, "consul", "consul", "github.com/hashicorp/consul", "")
+	})
+	if err != nil {
+		return nil, err
+	}
+	port := freePort()
+	server := &ConsulServer{Addr: loopback(port), bin: filepath.Join(home, "consul"), dir: dir}
+	if err := server.configure(port, opts); err != nil {
+		return nil, fmt.Errorf("start consul: %w", err)
+	}
+	return server, server.start()
+}
+
+func (s *ConsulServer) configure(port int, opts []ConsulOption) error {
+	config := map[string]any{
+		"server":           true,
+		"bootstrap_expect": 1,
+		"node_name":        "real",
+		"datacenter":       "dc1",
+		"bind_addr":        "127.0.0.1",
+		"client_addr":      "127.0.0.1",
+		"data_dir":         s.data(),
+		"log_level":        "INFO",
+		// Elections in a second rather than in ten.
+		"performance":                map[string]any{"raft_multiplier": 1},
+		"disable_update_check":       true,
+		"check_update_interval":      "0s",
+		"connect":                    map[string]any{"enabled": false},
+		"leave_on_terminate":         false,
+		"enable_local_script_checks": false,
+		"ports": map[string]any{
+			"http": port, "dns": -1, "grpc": -1, "grpc_tls": -1,
+			"server": freePort(), "serf_lan": freePort(), "serf_wan": freePort(),
+		},
+	}
+	for _, opt := range opts {
+		opt(config, s)
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.config(), text, 0o600)
+}
+
+func (s *ConsulServer) config() string { return filepath.Join(s.dir, "consul.json") }
+func (s *ConsulServer) data() string   { return filepath.Join(s.dir, "data") }
+
+func (s *ConsulServer) start() error {
+	proc, err := launch(s.dir, "consul", exec.Command(s.bin, "agent", "-config-file="+s.config()))
+	if err != nil {
+		return err
+	}
+	s.proc = proc
+	if err := proc.awaitReady(s.probe); err != nil {
+		proc.kill()
+		return err
+	}
+	return nil
+}
+
+// probe asks for the service "consul": it passes once there is a leader which
+// has registered itself.
+func (s *ConsulServer) probe(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Addr+"/v1/health/service/consul?passing", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("X-Consul-Token", s.Token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	var instances []json.RawMessage
+	if err := json.NewDecoder(response.Body).Decode(&instances); err != nil {
+		return fmt.Errorf("%s: %w", response.Status, err)
+	}
+	if len(instances) == 0 {
+		return fmt.Errorf("no leader has registered yet")
+	}
+	return nil
+}
+
+// Restart stops the agent if it runs and starts it again on the same ports.
+// With wipe it comes back empty, its index near zero; without, it remembers.
+func (s *ConsulServer) Restart(wipe bool) error {
+	s.Stop()
+	if wipe {
+		if err := os.RemoveAll(s.data()); err != nil {
+			return fmt.Errorf("wipe consul: %w", err)
+		}
+	}
+	return s.start()
+}
+
+// Stop shuts the agent down and waits. It may be called twice.
+func (s *ConsulServer) Stop() { s.proc.stop() }
+
+// Kill ends the agent with SIGKILL and waits. Restart brings it back.
+func (s *ConsulServer) Kill() { s.proc.kill() }
+
+// Log returns the last lines of the agent's log.
+func (s *ConsulServer) Log() []byte { return s.proc.tail() }
