@@ -36,13 +36,14 @@ func (c Conventions) AddDeadLetter(value []byte, d DeadLetter) (out []byte, plac
 	}
 	out = make([]byte, 0, len(value)+len(d.Error)+len(d.OriginalTopic)+112)
 	out = append(out, value[:meta.end]...)
-	out = c.appendChunk(out, d.Error, d.OriginalTopic, formatTime(d.Time), meta.empty)
+	var at [40]byte
+	out = c.appendChunk(out, d.Error, d.OriginalTopic, d.Time.UTC().AppendFormat(at[:0], time.RFC3339Nano), meta.empty)
 	length := len(out) - meta.end
 	out = append(out, value[meta.end:]...)
-	return out, strconv.Itoa(meta.end) + "+" + strconv.Itoa(length)
+	return out, formatPlace(meta.end, length)
 }
 
-func (c Conventions) appendChunk(b []byte, reason, topic, at string, first bool) []byte {
+func (c *Conventions) appendChunk(b []byte, reason, topic string, at []byte, first bool) []byte {
 	if !first {
 		b = append(b, ',')
 	}
@@ -51,7 +52,7 @@ func (c Conventions) appendChunk(b []byte, reason, topic, at string, first bool)
 	b = append(appendQuoted(b, c.DeadLetter.OriginalTopic), ':')
 	b = append(appendQuoted(b, topic), ',')
 	b = append(appendQuoted(b, c.DeadLetter.Time), ':')
-	return appendQuoted(b, at)
+	return append(append(append(b, '"'), at...), '"')
 }
 
 // StripDeadLetter takes the dead-letter fields out of a value. The place is
@@ -73,6 +74,12 @@ func (c Conventions) StripDeadLetter(value []byte, place string) []byte {
 	return c.stripByName(value)
 }
 
+func formatPlace(offset, length int) string {
+	var buf [40]byte
+	b := append(strconv.AppendInt(buf[:0], int64(offset), 10), '+')
+	return string(strconv.AppendInt(b, int64(length), 10))
+}
+
 func parsePlace(place string, size int) (span, bool) {
 	offset, length, ok := strings.Cut(place, "+")
 	start, err1 := strconv.Atoi(offset)
@@ -91,19 +98,28 @@ func without(b []byte, s span) []byte {
 // isChunk reports whether chunk is what AddDeadLetter would put into a value
 // at an offset: the fields, in its order and its spelling, at the end of a meta
 // that has none of them.
-func (c Conventions) isChunk(chunk, value []byte, offset int) bool {
+func (c *Conventions) isChunk(chunk, value []byte, offset int) bool {
 	meta, ok := c.findMeta(value)
 	if !ok || meta.hasLetter || meta.end != offset {
 		return false
 	}
-	var texts []string
-	object := append(append([]byte{'{'}, bytes.TrimPrefix(chunk, []byte{','})...), '}')
-	members(object, func(m member) {
-		if text := m.value.of(object); text[0] == '"' {
-			texts = append(texts, unquote(text))
+	var texts [3]span
+	n := 0
+	o := object{b: chunk, at: len(chunk) - len(bytes.TrimPrefix(chunk, []byte{','}))}
+	for m, more := o.next(); more; m, more = o.next() {
+		if n == len(texts) || chunk[m.value.start] != '"' {
+			return false
 		}
-	})
-	return len(texts) == 3 && bytes.Equal(chunk, c.appendChunk(nil, texts[0], texts[1], texts[2], meta.empty))
+		texts[n] = m.value
+		n++
+	}
+	if n != len(texts) {
+		return false
+	}
+	at := texts[2].of(chunk)
+	again := c.appendChunk(make([]byte, 0, len(chunk)),
+		unquote(texts[0].of(chunk)), unquote(texts[1].of(chunk)), at[1:len(at)-1], meta.empty)
+	return bytes.Equal(chunk, again)
 }
 
 // metaPlace is where meta is in a value.
@@ -116,47 +132,44 @@ type metaPlace struct {
 
 // findMeta finds the meta of a JSON text that is an object. The whole text is
 // looked at, for it may be cut short, and another meta may follow.
-func (c Conventions) findMeta(value []byte) (metaPlace, bool) {
+func (c *Conventions) findMeta(value []byte) (metaPlace, bool) {
 	object, _, ok := c.sections(value)
 	if !ok || object == (span{}) || value[object.start] != '{' {
 		return metaPlace{}, false
 	}
 	p := metaPlace{object: object, end: object.start + 1, empty: true}
-	members(object.of(value), func(m member) {
+	o := openText(object.of(value))
+	for m, more := o.next(); more; m, more = o.next() {
 		p.empty, p.end = false, object.start+m.value.end
-		if c.isLetterName(m.name.of(object.of(value))) {
-			p.hasLetter = true
-		}
-	})
+		p.hasLetter = p.hasLetter || c.isLetterName(m.name.of(o.b))
+	}
 	return p, true
 }
 
-func (c Conventions) isLetterName(quoted []byte) bool {
-	d := c.DeadLetter
+func (c *Conventions) isLetterName(quoted []byte) bool {
+	d := &c.DeadLetter
 	return isName(quoted, d.Error) || isName(quoted, d.OriginalTopic) || isName(quoted, d.Time)
 }
 
 // stripByName takes out each dead-letter field with the comma and the space
 // before it, or behind it when it is the first.
-func (c Conventions) stripByName(value []byte) []byte {
+func (c *Conventions) stripByName(value []byte) []byte {
 	meta, ok := c.findMeta(value)
 	if !ok || !meta.hasLetter {
 		return value
 	}
 	base := meta.object.start
 	out := append(make([]byte, 0, len(value)), value[:base+1]...)
-	from, kept := base+1, false // value[from:] is yet to be copied
-	var dropped bool            // the first members were taken out
-	members(meta.object.of(value), func(m member) {
+	from := base + 1              // value[from:] is yet to be copied
+	kept, dropped := false, false // whether a member was
+	o := openText(meta.object.of(value))
+	for m, more := o.next(); more; m, more = o.next() {
 		end := base + m.value.end
 		switch {
-		case c.isLetterName(m.name.of(meta.object.of(value))):
-			if !kept {
-				dropped = true
-			}
-		case !kept && dropped:
-			lead := skipSpace(value, base+1)
-			out = append(out, value[base+1:lead]...)
+		case c.isLetterName(m.name.of(o.b)):
+			dropped = true
+		case dropped && !kept: // it is the first now: without the comma before it
+			out = append(out, value[base+1:skipSpace(value, base+1)]...)
 			out = append(out, value[base+m.name.start:end]...)
 			kept = true
 		default:
@@ -164,7 +177,7 @@ func (c Conventions) stripByName(value []byte) []byte {
 			kept = true
 		}
 		from = end
-	})
+	}
 	if !kept {
 		from = meta.object.end - 1
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -122,17 +123,22 @@ func MajorVersion(version string) (major string, ok bool) {
 // its source and the major of its version. The error is an [*EnvelopeError]. A
 // part which the topic format does not have is not compared.
 func (c Conventions) CheckTopic(e Event, t Topic) error {
-	err := &EnvelopeError{}
+	var problems []FieldProblem
+	disagree := func(field, got, want string) {
+		problems = append(problems, FieldProblem{Field: c.metaName(field), Got: strconv.Quote(got), Want: want + ", as the topic says"})
+	}
 	if t.Event != "" && e.Meta.Type != t.Event {
-		err.add(c.metaName(c.Envelope.Type), e.Meta.Type, t.Event+", as the topic", "")
+		disagree(c.Envelope.Type, e.Meta.Type, t.Event)
 	}
 	if t.Service != "" && e.Meta.Source != t.Service {
-		err.add(c.metaName(c.Envelope.Source), e.Meta.Source, t.Service+", as the topic", "")
+		disagree(c.Envelope.Source, e.Meta.Source, t.Service)
 	}
 	got, _ := MajorVersion(e.Meta.Version)
-	want, _ := MajorVersion(t.Version)
-	if t.Version != "" && got != want {
-		err.add(c.metaName(c.Envelope.Version), e.Meta.Version, t.Version+" or "+want+".0, as the topic", "")
+	if want, _ := MajorVersion(t.Version); t.Version != "" && got != want {
+		disagree(c.Envelope.Version, e.Meta.Version, t.Version+" or "+want+".0")
 	}
-	return err.orNil()
+	if problems == nil {
+		return nil
+	}
+	return &EnvelopeError{Problems: problems}
 }

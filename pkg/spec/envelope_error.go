@@ -53,28 +53,6 @@ func (e *EnvelopeError) Error() string {
 // Unwrap returns [ErrNotJSON] when there was no envelope to look at.
 func (e *EnvelopeError) Unwrap() error { return e.err }
 
-func (e *EnvelopeError) add(field, got, want, hint string) {
-	e.addAt(0, field, got, want, hint)
-}
-
-func (e *EnvelopeError) addAt(offset int, field, got, want, hint string) {
-	if got == "" {
-		got = `""`
-	}
-	e.Problems = append(e.Problems, FieldProblem{Field: field, Got: got, Want: want, Hint: hint, Offset: offset})
-}
-
-func (e *EnvelopeError) addMissing(offset int, field, want string) {
-	e.Problems = append(e.Problems, FieldProblem{Field: field, Want: want, Offset: offset})
-}
-
-func (e *EnvelopeError) orNil() error {
-	if len(e.Problems) == 0 {
-		return nil
-	}
-	return e
-}
-
 // maxGot is how much of a wrong value an error shows, in bytes.
 const maxGot = 60
 

@@ -11,7 +11,7 @@ type envelopeReader struct {
 	value []byte
 	text  string // meta as a string, of which fields are sub-strings
 	meta  span
-	errs  EnvelopeError
+	errs  *EnvelopeError // nil until there is a problem
 	event Event
 }
 
@@ -24,30 +24,41 @@ type fields struct {
 func (r *envelopeReader) read() (Event, error) {
 	meta, data, ok := r.c.sections(r.value)
 	if !ok {
+		r.problem(FieldProblem{Field: "event", Got: describeNotJSON(r.value), Want: "a JSON object with " + r.c.Envelope.Meta + " and " + r.c.Envelope.Data})
 		r.errs.err = ErrNotJSON
-		r.errs.addAt(0, "event", describeNotJSON(r.value), "a JSON object with "+r.c.Envelope.Meta+" and "+r.c.Envelope.Data, "")
-		return Event{}, r.errs.orNil()
+		return Event{}, r.errs
 	}
 	r.readMeta(meta)
 	if data == (span{}) {
-		r.errs.addMissing(0, r.c.Envelope.Data, "the data of the event, {} when there is none")
+		r.problem(FieldProblem{Field: r.c.Envelope.Data, Want: "the data of the event, {} when there is none"})
 	} else {
 		r.event.Data = json.RawMessage(data.of(r.value))
 	}
-	return r.event, r.errs.orNil()
+	if r.errs != nil {
+		return r.event, r.errs
+	}
+	return r.event, nil
+}
+
+func (r *envelopeReader) problem(p FieldProblem) {
+	if r.errs == nil {
+		r.errs = &EnvelopeError{}
+	}
+	r.errs.Problems = append(r.errs.Problems, p)
 }
 
 // sections finds meta and data, the last of each, in a JSON object.
-func (c Conventions) sections(value []byte) (meta, data span, ok bool) {
-	ok = members(value, func(m member) {
+func (c *Conventions) sections(value []byte) (meta, data span, ok bool) {
+	o := openText(value)
+	for m, more := o.next(); more; m, more = o.next() {
 		switch name := m.name.of(value); {
 		case isName(name, c.Envelope.Meta):
 			meta = m.value
 		case isName(name, c.Envelope.Data):
 			data = m.value
 		}
-	})
-	return meta, data, ok
+	}
+	return meta, data, o.whole()
 }
 
 func describeNotJSON(value []byte) string {
@@ -66,13 +77,17 @@ func describeNotJSON(value []byte) string {
 func (r *envelopeReader) readMeta(meta span) {
 	name := r.c.Envelope.Meta
 	if meta == (span{}) {
-		r.errs.addMissing(0, name, "an object with id, type, version, source, time and correlation_id")
+		r.problem(FieldProblem{Field: name, Want: "an object with id, type, version, source, time and correlation_id"})
 		return
 	}
 	r.meta, r.text = meta, string(meta.of(r.value))
 	var f fields
-	if !members(meta.of(r.value), func(m member) { f.take(r.c, meta.of(r.value), m) }) {
-		r.errs.addAt(meta.start, name, shorten(meta.of(r.value)), "an object", "")
+	o := openText(meta.of(r.value))
+	for m, more := o.next(); more; m, more = o.next() {
+		f.take(&r.c, m.name.of(o.b), m.value)
+	}
+	if !o.ok {
+		r.problem(FieldProblem{Field: name, Got: shorten(meta.of(r.value)), Want: "an object", Offset: meta.start})
 		return
 	}
 	r.readFields(f)
@@ -80,20 +95,26 @@ func (r *envelopeReader) readMeta(meta span) {
 }
 
 // take remembers where the value of a field is, relative to meta.
-func (f *fields) take(c Conventions, meta []byte, m member) {
-	name := m.name.of(meta)
-	for _, field := range []struct {
-		name string
-		to   *span
-	}{
-		{c.Envelope.ID, &f.id}, {c.Envelope.Type, &f.typ}, {c.Envelope.Version, &f.version},
-		{c.Envelope.Source, &f.source}, {c.Envelope.Time, &f.time}, {c.Envelope.CorrelationID, &f.correlation},
-		{c.DeadLetter.Error, &f.dlqError}, {c.DeadLetter.OriginalTopic, &f.dlqTopic}, {c.DeadLetter.Time, &f.dlqTime},
-	} {
-		if isName(name, field.name) {
-			*field.to = m.value
-			return
-		}
+func (f *fields) take(c *Conventions, name []byte, value span) {
+	switch e, d := &c.Envelope, &c.DeadLetter; {
+	case isName(name, e.ID):
+		f.id = value
+	case isName(name, e.Type):
+		f.typ = value
+	case isName(name, e.Version):
+		f.version = value
+	case isName(name, e.Source):
+		f.source = value
+	case isName(name, e.Time):
+		f.time = value
+	case isName(name, e.CorrelationID):
+		f.correlation = value
+	case isName(name, d.Error):
+		f.dlqError = value
+	case isName(name, d.OriginalTopic):
+		f.dlqTopic = value
+	case isName(name, d.Time):
+		f.dlqTime = value
 	}
 }
 
@@ -135,7 +156,9 @@ func (r *envelopeReader) readDeadLetter(f fields) {
 	d := &r.event.DeadLetter
 	d.Error = r.optional(f.dlqError)
 	d.OriginalTopic = r.optional(f.dlqTopic)
-	d.Time, _, _ = readTime(r.optional(f.dlqTime))
+	if text := r.optional(f.dlqTime); text != "" {
+		d.Time, _, _ = readTime(text)
+	}
 }
 
 // filled reads a text that must be there and not be empty.
@@ -150,7 +173,7 @@ func (r *envelopeReader) filled(name string, s span, want string) string {
 // str reads a text that must be there.
 func (r *envelopeReader) str(name string, s span, want string) (string, bool) {
 	if s == (span{}) {
-		r.errs.addMissing(r.meta.start, r.c.metaName(name), want)
+		r.problem(FieldProblem{Field: r.c.metaName(name), Want: want, Offset: r.meta.start})
 		return "", false
 	}
 	if r.text[s.start] != '"' {
@@ -178,7 +201,7 @@ func (r *envelopeReader) unquote(s span) string {
 
 func (r *envelopeReader) wrong(name string, s span, want, hint string) {
 	got := shorten(s.of(r.value[r.meta.start:]))
-	r.errs.addAt(r.meta.start+s.start, r.c.metaName(name), got, want, hint)
+	r.problem(FieldProblem{Field: r.c.metaName(name), Got: got, Want: want, Hint: hint, Offset: r.meta.start + s.start})
 }
 
-func (c Conventions) metaName(field string) string { return c.Envelope.Meta + "." + field }
+func (c *Conventions) metaName(field string) string { return c.Envelope.Meta + "." + field }

@@ -31,7 +31,7 @@ func skipValue(b []byte, i, depth int) (end int, ok bool) {
 	}
 	switch ch := b[i]; {
 	case ch == '{':
-		return skipObject(b, i, depth, nil)
+		return skipObject(b, i, depth)
 	case ch == '[':
 		return skipArray(b, i, depth)
 	case ch == '"':
@@ -47,29 +47,48 @@ func skipValue(b []byte, i, depth int) (end int, ok bool) {
 	}
 }
 
-// skipObject calls each, when it is not nil, for the members of the object that
-// begins at b[i], and returns where the object ends.
-func skipObject(b []byte, i, depth int, each func(member)) (end int, ok bool) {
-	if depth++; depth > maxDepth {
-		return i, false
+// object steps through the members of an object.
+type object struct {
+	b     []byte
+	at    int  // where to read on; behind the object when it has ended well
+	depth int  // of what is in it
+	begun bool // a member has been read
+	ok    bool // it has ended, and well
+}
+
+// openObject begins with the object that begins at b[i].
+func openObject(b []byte, i, depth int) object { return object{b: b, at: i + 1, depth: depth + 1} }
+
+// next returns the next member, and false when there is none or when the text
+// is not JSON, which ok tells apart.
+func (o *object) next() (m member, more bool) {
+	o.at = skipSpace(o.b, o.at)
+	if o.depth > maxDepth || o.at >= len(o.b) {
+		return m, false
 	}
-	i = skipSpace(b, i+1)
-	if i < len(b) && b[i] == '}' {
-		return i + 1, true
+	if o.b[o.at] == '}' {
+		o.at++
+		o.ok = true
+		return m, false
 	}
+	if o.begun {
+		if o.b[o.at] != ',' {
+			return m, false
+		}
+		o.at = skipSpace(o.b, o.at+1)
+	}
+	if m, more = readMember(o.b, o.at, o.depth); more {
+		o.begun, o.at = true, m.value.end
+	}
+	return m, more
+}
+
+func skipObject(b []byte, i, depth int) (end int, ok bool) {
+	o := openObject(b, i, depth)
 	for {
-		var m member
-		if m, ok = readMember(b, i, depth); !ok {
-			return i, false
+		if _, more := o.next(); !more {
+			return o.at, o.ok
 		}
-		if each != nil {
-			each(m)
-		}
-		i = skipSpace(b, m.value.end)
-		if i >= len(b) || b[i] != ',' {
-			return i + 1, i < len(b) && b[i] == '}'
-		}
-		i = skipSpace(b, i+1)
 	}
 }
 
@@ -185,15 +204,17 @@ func skipDigits(b []byte, i int) (end int, ok bool) {
 	return i, i > start
 }
 
-// members calls each for the members of the object that is the whole of b.
-func members(b []byte, each func(member)) (ok bool) {
+// openText begins with the object that is the whole of b; whole tells in the
+// end whether it was.
+func openText(b []byte) object {
 	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {
-		return false
+		return object{b: b, at: len(b)}
 	}
-	end, ok := skipObject(b, i, 0, each)
-	return ok && skipSpace(b, end) == len(b)
+	return openObject(b, i, 0)
 }
+
+func (o *object) whole() bool { return o.ok && skipSpace(o.b, o.at) == len(o.b) }
 
 // isName reports whether the quoted name in b reads as name, escapes or not.
 func isName(quoted []byte, name string) bool {
