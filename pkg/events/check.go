@@ -1,0 +1,77 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/suokelife/suokectl/pkg/spec"
+)
+
+// checker decides whether a record may be produced.
+type checker struct {
+	client   *Client
+	validate Validator
+
+	mu     sync.Mutex
+	topics map[string]topicVerdict
+}
+
+// topicVerdict is what is known of a topic: its parts, or why nothing may be
+// produced to it.
+type topicVerdict struct {
+	parts spec.Topic
+	err   error
+}
+
+func newChecker(c *Client, validate Validator) *checker {
+	return &checker{client: c, validate: validate, topics: make(map[string]topicVerdict)}
+}
+
+// check returns nil, a *RejectedError, or what kept it from finding out.
+func (c *checker) check(ctx context.Context, r Record) error {
+	parts, err := c.topic(ctx, r.Topic)
+	if err != nil {
+		return err
+	}
+	event, err := c.client.cfg.Conventions.ParseEvent(r.Value)
+	if err == nil {
+		err = c.client.cfg.Conventions.CheckTopic(event, parts)
+	}
+	if err == nil && c.validate != nil {
+		err = c.validate(ctx, r.Topic, r.Value)
+	}
+	if err != nil {
+		return &RejectedError{Topic: r.Topic, Err: err}
+	}
+	return nil
+}
+
+// topic asks once for each topic whether it exists.
+func (c *checker) topic(ctx context.Context, name string) (spec.Topic, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	verdict, known := c.topics[name]
+	if known {
+		return verdict.parts, verdict.err
+	}
+	verdict.parts, verdict.err = c.judge(ctx, name)
+	var rejected *RejectedError
+	if verdict.err == nil || errors.As(verdict.err, &rejected) {
+		c.topics[name] = verdict
+	}
+	return verdict.parts, verdict.err
+}
+
+func (c *checker) judge(ctx context.Context, name string) (spec.Topic, error) {
+	explained := c.client.cfg.Conventions.ExplainTopic(name)
+	if explained.Err != nil {
+		return spec.Topic{}, &RejectedError{Topic: name, Err: explained.Err}
+	}
+	_, err := c.client.details(ctx, name)
+	var unknown *UnknownTopicError
+	if errors.As(err, &unknown) {
+		return spec.Topic{}, &RejectedError{Topic: name, Err: err}
+	}
+	return *explained.Topic, err
+}

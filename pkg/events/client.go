@@ -1,0 +1,92 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/suokelife/suokectl/pkg/spec"
+)
+
+// Client is access to one Kafka cluster. It may be used by several goroutines.
+type Client struct {
+	cfg   Config
+	opts  []kgo.Opt
+	kafka *kgo.Client // asks for metadata; records travel on clients of their own
+	admin *kadm.Client
+
+	mu        sync.Mutex
+	connected bool
+}
+
+// New returns a client and dials nothing. The error says what is wrong with
+// the configuration; [ErrNoBrokers] is one of those.
+func New(cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
+	opts, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	kafka, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("configure the Kafka client: %w", err)
+	}
+	return &Client{cfg: cfg, opts: opts, kafka: kafka, admin: kadm.NewClient(kafka)}, nil
+}
+
+// Close drops the connections. It returns nil; the error is there for
+// io.Closer. What was opened from the client is closed on its own.
+func (c *Client) Close() error {
+	c.kafka.Close()
+	return nil
+}
+
+// Conventions returns the names that the client goes by.
+func (c *Client) Conventions() spec.Conventions { return *c.cfg.Conventions }
+
+// Ping asks a broker for a sign of life, once in the life of a client that got
+// one; every method that needs the cluster calls it first. The error is a
+// [*ConnectError], and comes at once when no broker accepts a connection, at
+// the latest after the dial timeout.
+func (c *Client) Ping(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.connected {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout)
+	defer cancel()
+	if err := c.kafka.Ping(bounded); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("connect to Kafka: %w", context.Cause(ctx))
+		}
+		return newConnectError(c.cfg, err)
+	}
+	c.connected = true
+	return nil
+}
+
+// Admin returns a client for administrative requests, after a [Client.Ping].
+// It is closed with the client.
+func (c *Client) Admin(ctx context.Context) (*kadm.Client, error) {
+	if err := c.Ping(ctx); err != nil {
+		return nil, err
+	}
+	return c.admin, nil
+}
+
+// Open returns a new Kafka client with the connection settings of c and opts,
+// after a [Client.Ping]. The caller closes it.
+func (c *Client) Open(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error) {
+	if err := c.Ping(ctx); err != nil {
+		return nil, err
+	}
+	kafka, err := kgo.NewClient(append(append([]kgo.Opt(nil), c.opts...), opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("configure the Kafka client: %w", err)
+	}
+	return kafka, nil
+}
