@@ -50,7 +50,7 @@ var failures = append([]testCase{
 	refusal{"a report of an unknown status", "PUT /v1/agent/check/update/nobody", `{"Status": "good"}`,
 		"400 Invalid check status: 'good'"},
 	refusal{"maintenance of a service that is not there", "PUT /v1/agent/service/maintenance/nobody?enable=true", "",
-		`404 No service registered with ID "nobody"`},
+		`404 Unknown service ID "nobody". `},
 	refusal{"maintenance that is neither on nor off", "PUT /v1/agent/maintenance", "", "400 Missing value for enable"},
 	refusal{"maintenance that is perhaps on", "PUT /v1/agent/maintenance?enable=perhaps", "",
 		`400 Invalid value for enable: "perhaps"`},

@@ -103,10 +103,14 @@ func (s *Server) deregisterService(r *http.Request) (any, error) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	if s.store.services[id] == nil {
-		return nil, notFound("Unknown service ID %q. Ensure that the service ID is passed, not the service name.", id)
+		return nil, unknownService(id)
 	}
 	s.store.deleteService(id)
 	return nil, nil
+}
+
+func unknownService(id string) error {
+	return notFound("Unknown service ID %q. Ensure that the service ID is passed, not the service name.", id)
 }
 
 func (s *Server) registerCheck(r *http.Request) (any, error) {
@@ -206,7 +210,7 @@ func (s *Server) maintainService(r *http.Request) (any, error) {
 	defer s.store.mu.Unlock()
 	svc := s.store.services[id]
 	if svc == nil {
-		return nil, notFound("No service registered with ID %q", id)
+		return nil, unknownService(id)
 	}
 	s.maintain(enable, api.HealthCheck{
 		CheckID: serviceMaintenance + id, Name: "Service Maintenance Mode", Notes: reason(r, "service"),
