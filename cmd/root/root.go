@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/suokelife/suokectl/cmd/config"
+	"github.com/suokelife/suokectl/cmd/lab"
 	"github.com/suokelife/suokectl/cmd/version"
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
@@ -55,6 +56,7 @@ machine, and "suokectl demo" tells its story.`,
 
 	cmd.AddCommand(
 		config.NewCmdConfig(f),
+		lab.NewCmdLab(f),
 		version.NewCmdVersion(f, nil),
 		newCmdCompletion(f),
 	)
