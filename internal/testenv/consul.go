@@ -5,6 +5,7 @@ package testenv
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -56,7 +57,7 @@ func Consul(t testing.TB, opts ...ConsulOption) *ConsulServer {
 // StartConsul starts an agent which keeps everything in dir. The caller stops it.
 func StartConsul(dir string, opts ...ConsulOption) (*ConsulServer, error) {
 	home, err := install("consul-"+ConsulVersion, func(dir string) error {
-		return goBuild(dir, "consul", "consul", "github.com/hashicorp/consul", "")
+		return goBuild(dir, "consul", "consul", "github.com/hashicorp/consul")
 	})
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (s *ConsulServer) probe(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", response.Status, err)
 	}
 	if len(instances) == 0 {
-		return fmt.Errorf("no leader has registered yet")
+		return errors.New("no leader has registered yet")
 	}
 	return nil
 }

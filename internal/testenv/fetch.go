@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -35,18 +36,18 @@ func maven(dir string, pom, sums []byte) error {
 	return verify(dir, sums)
 }
 
-// goBuild builds pkg, a dependency of the nested module conformance/engines/name, as dir/name.
+// goBuild builds pkg, a dependency of the nested module conformance/engines/module, as dir/name.
 // The modules are checked against that module's go.sum.
-func goBuild(dir, module, name, pkg string, ldflags string) error {
+func goBuild(dir, module, name, pkg string, ldflags ...string) error {
 	source, err := engineModule(module)
 	if err != nil {
 		return err
 	}
-	if err := retry(func() error { return run(source, nil, "go", "mod", "download") }); err != nil {
-		return err
-	}
-	return run(source, []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly"},
-		"go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w "+ldflags, "-o", filepath.Join(dir, name), pkg)
+	flags := "-ldflags=" + strings.Join(append([]string{"-s", "-w"}, ldflags...), " ")
+	return retry(func() error {
+		return run(source, []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly"},
+			"go", "build", "-buildvcs=false", "-trimpath", flags, "-o", filepath.Join(dir, name), pkg)
+	})
 }
 
 // goInstall builds the command pkg@version into dir; the checksum database vouches for it.
