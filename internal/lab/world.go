@@ -41,7 +41,7 @@ type instance struct {
 
 func instances() []instance {
 	return []instance{
-		{service: "auth-service", version: "v1", tags: []string{"prod", "auth"}, flaky: true},
+		{service: "auth-service", version: "v1", tags: []string{"prod", "auth", "flaky"}, flaky: true},
 		{service: "auth-service", version: "v1", tags: []string{"prod", "auth"}},
 		{service: "auth-service", version: "v1", tags: []string{"prod", "auth"}, dead: true},
 		{service: "auth-service", version: "v2", tags: []string{"canary", "auth"}},
