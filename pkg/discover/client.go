@@ -1,0 +1,183 @@
+package discover
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// Config says which agent to ask and as whom. Nothing of it is ever filled from the environment.
+type Config struct {
+	// Address is host:port, a URL (http://host:port, https://host:port/prefix) or unix:///path. It is required.
+	Address string
+	// Token is sent with every request; empty is the anonymous token.
+	Token string
+	// Datacenter is asked when a query names none; empty is the agent's own.
+	Datacenter string
+	// Namespace and Partition are for Consul Enterprise; empty are the token's defaults.
+	Namespace, Partition string
+	// TLS is used when it is not nil or the address is an https URL.
+	TLS *TLS
+	// Timeout bounds each request but a watch's; default 10 s.
+	Timeout time.Duration
+}
+
+// TLS says how the agent's certificate is verified and which one is shown to it. The zero value verifies with the
+// system's roots.
+type TLS struct {
+	CA, Cert, Key string // paths of PEM files; Cert and Key go together
+	ServerName    string // expected in the certificate; default the address's host
+	Insecure      bool   // do not verify the agent's certificate
+}
+
+// Client asks one agent. It is safe for concurrent use.
+type Client struct {
+	consul     *api.Client
+	address    string // as errors name it
+	datacenter string
+	timeout    time.Duration
+	transport  *http.Transport
+}
+
+const (
+	defaultTimeout = 10 * time.Second
+	dialTimeout    = 3 * time.Second
+)
+
+// ErrNoAddress is returned by New when the configuration names no agent.
+var ErrNoAddress = errors.New("no address of Consul is configured")
+
+// New makes a client. It does not connect yet. It fails when the address is empty or malformed, or a TLS file
+// cannot be read.
+func New(config Config) (*Client, error) {
+	where, err := parseAddress(config.Address)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{
+		DialContext:         where.dial,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     90 * time.Second,
+	}
+	if config.TLS != nil || where.scheme == "https" {
+		where.scheme = "https"
+		if transport.TLSClientConfig, err = config.TLS.config(); err != nil {
+			return nil, fmt.Errorf("prepare TLS for Consul at %s: %w", config.Address, err)
+		}
+	}
+	consul, err := api.NewClient(&api.Config{
+		Address: where.host, Scheme: where.scheme, PathPrefix: where.prefix,
+		HttpClient: &http.Client{Transport: &identity{config: config, next: transport}},
+		TokenFile:  os.DevNull, // else the client takes the token, or a file with it, from the environment
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make a client of Consul at %s: %w", config.Address, err)
+	}
+	timeout := config.Timeout
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	return &Client{
+		consul: consul, address: config.Address, datacenter: config.Datacenter, timeout: timeout, transport: transport,
+	}, nil
+}
+
+// Close closes idle connections. Requests under way are not touched.
+func (c *Client) Close() error {
+	c.transport.CloseIdleConnections()
+	return nil
+}
+
+// identity makes every request speak as the configuration says and in no other name: the API client fills what is
+// empty from CONSUL_* variables.
+type identity struct {
+	config Config
+	next   http.RoundTripper
+}
+
+func (i *identity) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	query := req.URL.Query()
+	for name, value := range map[string]string{"ns": i.config.Namespace, "partition": i.config.Partition} {
+		query.Del(name)
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	req.URL.RawQuery = query.Encode()
+	req.Header.Del("Authorization")
+	req.Header.Del("X-Consul-Token")
+	if i.config.Token != "" {
+		req.Header.Set("X-Consul-Token", i.config.Token)
+	}
+	return i.next.RoundTrip(req)
+}
+
+// address is a parsed Config.Address.
+type address struct {
+	scheme, host, prefix string
+	socket               string // a Unix socket to dial instead of host
+}
+
+func parseAddress(text string) (address, error) {
+	if text == "" {
+		return address{}, ErrNoAddress
+	}
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return address{}, fmt.Errorf("address of Consul: %w", err)
+	}
+	switch {
+	case parsed.Scheme == "unix" && parsed.Path != "":
+		return address{scheme: "http", host: "localhost", socket: parsed.Path}, nil
+	case (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Host != "":
+		return address{scheme: parsed.Scheme, host: parsed.Host, prefix: strings.TrimSuffix(parsed.Path, "/")}, nil
+	}
+	return address{}, fmt.Errorf("address of Consul %q is not host:port, an http or https URL, or unix:///path", text)
+}
+
+func (a address) dial(ctx context.Context, network, host string) (net.Conn, error) {
+	if a.socket != "" {
+		network, host = "unix", a.socket
+	}
+	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, host)
+}
+
+func (t *TLS) config() (*tls.Config, error) {
+	if t == nil {
+		t = &TLS{}
+	}
+	config, err := api.SetupTLSConfig(&api.TLSConfig{
+		CAFile: t.CA, CertFile: t.Cert, KeyFile: t.Key, Address: t.ServerName, InsecureSkipVerify: t.Insecure,
+	})
+	if err != nil {
+		return nil, err
+	}
+	config.MinVersion = tls.VersionTLS12
+	return config, nil
+}
+
+// bounded gives a request its deadline.
+func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.timeout)
+}
+
+func (c *Client) options(ctx context.Context, q Query) *api.QueryOptions {
+	datacenter := q.Datacenter
+	if datacenter == "" {
+		datacenter = c.datacenter
+	}
+	return (&api.QueryOptions{Datacenter: datacenter, Near: q.Near}).WithContext(ctx)
+}

@@ -1,0 +1,152 @@
+package discover
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/consul/api"
+)
+
+var (
+	// ErrNoInstance is what a *NoInstanceError and an *UnknownServiceError are.
+	ErrNoInstance = errors.New("no instance")
+	// ErrFiltered is what a *RequestError is when Consul left something out of its reply for want of a permission, so
+	// that an empty reply does not mean that there is nothing.
+	ErrFiltered = errors.New("ACLs hide a part of the reply")
+	// ErrDenied is what a *RequestError is when the token may not do what was asked, or is not known.
+	ErrDenied = errors.New("permission denied")
+	// ErrUnreachable is what a *RequestError is when no answer came.
+	ErrUnreachable = errors.New("no answer")
+)
+
+// RequestError is a request that Consul did not answer, or refused. Its text is one line: what was attempted, where,
+// why it failed and, where it can be known, what to do next.
+type RequestError struct {
+	Attempt string // such as "list the instances of auth-service"
+	Address string // the agent's, as configured
+	Reason  string // why it failed and what to do
+	Kind    error  // ErrFiltered, ErrDenied, ErrUnreachable or nil
+	Err     error  // what was met
+}
+
+// Error returns the line.
+func (e *RequestError) Error() string {
+	return fmt.Sprintf("%s: Consul at %s: %s", e.Attempt, e.Address, e.Reason)
+}
+
+// Unwrap returns the kind and what was met.
+func (e *RequestError) Unwrap() []error {
+	if e.Kind == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Kind, e.Err}
+}
+
+// failed explains what a request met. It returns nil for nil.
+func (c *Client) failed(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	kind, reason := c.diagnose(err)
+	return &RequestError{Attempt: fmt.Sprintf(format, args...), Address: c.address, Reason: reason, Kind: kind, Err: err}
+}
+
+func (c *Client) filtered(format string, args ...any) error {
+	return &RequestError{
+		Attempt: fmt.Sprintf(format, args...), Address: c.address, Kind: ErrFiltered, Err: ErrFiltered,
+		Reason: "ACLs hide a part of the reply; use a token that may read these services and their nodes",
+	}
+}
+
+func (c *Client) diagnose(err error) (kind error, reason string) {
+	var status api.StatusError
+	if errors.As(err, &status) {
+		return diagnoseStatus(status)
+	}
+	if kind, reason = diagnoseReply(err); reason != "" {
+		return kind, reason
+	}
+	return ErrUnreachable, c.diagnoseConnection(err)
+}
+
+// diagnoseStatus explains a reply that is not 200.
+func diagnoseStatus(status api.StatusError) (kind error, reason string) {
+	said := fmt.Sprintf("it answered %d %s", status.Code, firstLine(status.Body))
+	switch {
+	case status.Code == http.StatusBadRequest && strings.Contains(status.Body, "HTTP request to an HTTPS server"):
+		return ErrUnreachable, "it speaks TLS and was asked in plaintext; is TLS missing?"
+	case status.Code == http.StatusForbidden && strings.Contains(status.Body, "ACL not found"):
+		return ErrDenied, said + ": it does not know this token; is it of another cluster, or expired?"
+	case status.Code == http.StatusForbidden:
+		return ErrDenied, said + ": the token lacks a permission"
+	case status.Code == http.StatusTooManyRequests:
+		return nil, said + ": it limits the rate of requests; ask again later"
+	case strings.Contains(status.Body, "No path to datacenter"):
+		return nil, said + ": it knows no such datacenter"
+	}
+	return nil, said
+}
+
+// diagnoseReply explains a 200 that could not be read.
+func diagnoseReply(err error) (kind error, reason string) {
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return ErrUnreachable, "its reply was cut off in the middle"
+	case errors.As(err, &syntax), errors.As(err, &mismatch):
+		return nil, fmt.Sprintf("its reply is not Consul's JSON (%v); is this Consul's HTTP port?", err)
+	}
+	return nil, ""
+}
+
+// diagnoseConnection explains why there was no reply.
+func (c *Client) diagnoseConnection(err error) string {
+	var plaintext tls.RecordHeaderError
+	var authority x509.UnknownAuthorityError
+	var hostname x509.HostnameError
+	var alert tls.AlertError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time; is a firewall in the way?"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused; is the agent running there?"
+	case errors.As(err, &plaintext), errors.Is(err, http.ErrSchemeMismatch),
+		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "it speaks plaintext and was asked with TLS; is TLS configured where it should not be?"
+	case errors.As(err, &authority):
+		return fmt.Sprintf("%v; is the CA's file missing?", cause(err))
+	case errors.As(err, &hostname):
+		return fmt.Sprintf("%v; is the server name to be set?", cause(err))
+	case errors.As(err, &alert):
+		return fmt.Sprintf("%v; is a client certificate missing?", cause(err))
+	case errors.Is(err, io.EOF):
+		return "it closed the connection without an answer; is this Consul's HTTP port?"
+	}
+	return cause(err).Error()
+}
+
+// cause is err without the request line that the HTTP client puts before it.
+func cause(err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err
+	}
+	return err
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}

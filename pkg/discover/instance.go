@@ -1,0 +1,119 @@
+package discover
+
+import (
+	"cmp"
+	"net"
+	"slices"
+	"strconv"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// Health is the state of an instance or a check, or the least state that a query wants.
+type Health string
+
+// The states of Consul's checks, from good to bad. An instance is as bad as its worst check, the node's included.
+const (
+	Passing     Health = api.HealthPassing
+	Warning     Health = api.HealthWarning
+	Critical    Health = api.HealthCritical
+	Maintenance Health = api.HealthMaint
+)
+
+// Any is for queries alone: it wants instances in whatever state.
+const Any Health = api.HealthAny
+
+// rank orders states by how bad they are.
+func (h Health) rank() int {
+	switch h {
+	case Passing:
+		return 0
+	case Warning:
+		return 1
+	case Maintenance:
+		return 3
+	default:
+		return 2
+	}
+}
+
+// Instance is one registered instance of a service.
+type Instance struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	Version    string            `json:"version"` // Meta["version"]: Consul has no field for it
+	Address    string            `json:"address"` // the node's when the instance was registered without one
+	Port       int               `json:"port"`
+	Tags       []string          `json:"tags"`
+	Meta       map[string]string `json:"meta"`
+	Node       string            `json:"node"`
+	Datacenter string            `json:"datacenter"`
+	Health     Health            `json:"health"`
+	Checks     []Check           `json:"checks"`
+}
+
+// HostPort is where the instance listens, as host:port; IPv6 is bracketed.
+func (i Instance) HostPort() string { return net.JoinHostPort(i.Address, strconv.Itoa(i.Port)) }
+
+// Check is one health check of an instance or of its node.
+type Check struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Kind   string `json:"kind"` // http, tcp, grpc, ttl, maintenance …; empty for the node's own
+	Status Health `json:"status"`
+	Output string `json:"output"` // what the last run said
+	Notes  string `json:"notes"`  // what the registration says of it; the reason of a maintenance
+	OnNode bool   `json:"on_node"`
+}
+
+// versionKey is the key of the metadata that holds an instance's version (D1).
+const versionKey = "version"
+
+func fromEntry(entry *api.ServiceEntry) Instance {
+	service := entry.Service
+	instance := Instance{
+		ID: service.ID, Name: service.Service, Version: service.Meta[versionKey],
+		Address: service.Address, Port: service.Port,
+		Tags: append([]string{}, service.Tags...), Meta: service.Meta,
+		Node: entry.Node.Node, Datacenter: entry.Node.Datacenter, Health: Passing, Checks: []Check{},
+	}
+	if instance.Address == "" {
+		instance.Address = entry.Node.Address
+	}
+	if instance.Meta == nil {
+		instance.Meta = map[string]string{}
+	}
+	for _, c := range entry.Checks {
+		check := fromCheck(c)
+		instance.Checks = append(instance.Checks, check)
+		if state := check.state(); state.rank() > instance.Health.rank() {
+			instance.Health = state
+		}
+	}
+	return instance
+}
+
+func fromCheck(c *api.HealthCheck) Check {
+	return Check{
+		ID: c.CheckID, Name: c.Name, Kind: c.Type, Status: Health(c.Status), Output: c.Output, Notes: c.Notes,
+		OnNode: c.ServiceID == "",
+	}
+}
+
+// state is the check's status, or Maintenance when that is what the check stands for.
+func (c Check) state() Health {
+	if c.ID == api.NodeMaint || len(c.ID) > len(api.ServiceMaintPrefix) && c.ID[:len(api.ServiceMaintPrefix)] == api.ServiceMaintPrefix {
+		return Maintenance
+	}
+	return c.Status
+}
+
+// byPlace is the stable order of instances: by node, then id. A query with Near keeps Consul's order instead.
+func byPlace(a, b Instance) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID)) }
+
+func sortInstances(list []Instance, q Query) []Instance {
+	if q.Near == "" {
+		slices.SortFunc(list, byPlace)
+	}
+	return list
+}
