@@ -19,7 +19,7 @@
 // # Calls without generated code
 //
 // [Channel.Reflect] asks the server for its descriptors, by reflection v1 or
-// v1alpha. [Channel.Invoke] makes a call of any of the four kinds from JSON and
+// v1alpha. [Channel.Call] makes a call of any of the four kinds from JSON and
 // returns everything that happened as data.
 //
 // # Servers

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -40,7 +41,7 @@ type Server struct {
 
 	grpc     *grpc.Server
 	listener net.Listener
-	served   chan error
+	close    func() error
 }
 
 // Start starts an instance and returns when it accepts calls.
@@ -56,7 +57,6 @@ func Start(o Options) (*Server, error) {
 			Verifier: &secure.Verifier{Secret: o.Secret},
 			Open:     rpc.HealthAndReflection(),
 		})...),
-		served: make(chan error, 1),
 	}
 	if err := s.register(o); err != nil {
 		return nil, err
@@ -68,7 +68,12 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("start %s: %w", o.Name, err)
 	}
 	s.listener = listener
-	go func() { s.served <- s.grpc.Serve(listener) }()
+	served := make(chan error, 1)
+	go func() { served <- s.grpc.Serve(listener) }()
+	s.close = sync.OnceValue(func() error {
+		s.grpc.Stop()
+		return <-served
+	})
 	return s, nil
 }
 
@@ -101,8 +106,6 @@ func (s *Server) registerHealth() {
 // Addr returns host:port of the instance.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Close ends calls that are under way and waits for the server's end.
-func (s *Server) Close() error {
-	s.grpc.Stop()
-	return <-s.served
-}
+// Close ends calls that are under way and waits for the server's end. Closing
+// again does nothing.
+func (s *Server) Close() error { return s.close() }

@@ -1,0 +1,172 @@
+package rpc
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/suokelife/suokectl/pkg/resilience"
+	"github.com/suokelife/suokectl/pkg/spec"
+)
+
+// MaxMessageBytes is the default bound of a received message.
+const MaxMessageBytes = 64 << 20
+
+// Config describes a channel. Target is required; the zero values of the others
+// are the specification's.
+type Config struct {
+	// Target is an address that gRPC dials: host:port, dns:///host:port or
+	// unix:path. When Instances is set it is only the name of the service.
+	Target string
+	// Instances returns the addresses, as host:port, of a discovered service. It
+	// is called once by [NewChannel] and again, at most once a second, when a
+	// connection is lost. It must return when its context ends.
+	Instances func(context.Context) ([]string, error)
+	// TLS secures the connection. Nil is plaintext.
+	TLS *tls.Config
+	// Authority replaces the :authority of calls, as a mesh wants it.
+	Authority string
+	// Credentials put a token on every call.
+	Credentials credentials.PerRPCCredentials
+	// ClientVersion is sent as x-client-version, when set.
+	ClientVersion string
+	// APIVersion is sent as x-api-version, on which the mesh routes, when set.
+	APIVersion string
+	// Retry says how unary calls are repeated. The default is [DefaultRetry].
+	Retry *Retry
+	// MaxMessageBytes bounds a received message. The default is [MaxMessageBytes].
+	MaxMessageBytes int
+}
+
+// Retry says how a channel repeats unary calls, and questions to server
+// reflection, that end with UNAVAILABLE or DEADLINE_EXCEEDED.
+type Retry struct {
+	// Tries is the number of tries in all, the first included.
+	Tries int
+	// AttemptTimeout bounds each of them; 0 leaves them to the call's context.
+	AttemptTimeout time.Duration
+	// Backoff gives the waits between them.
+	Backoff resilience.Backoff
+	// OnRetry is told of each attempt that is followed by another one, before
+	// the wait.
+	OnRetry func(Attempt)
+}
+
+// DefaultRetry returns the specification's numbers (G3): 3 tries in all, 5 s
+// each, waits of 2 s and 4 s with a jitter of 20 %.
+func DefaultRetry() Retry {
+	return Retry{Tries: spec.CallTries, AttemptTimeout: spec.CallTimeout, Backoff: resilience.CallBackoff()}
+}
+
+// The retry budget of a channel: the numbers of gRPC's own documentation.
+const (
+	budgetSize   = 10
+	budgetRefill = 0.1
+)
+
+// ErrNoInstances is wrapped by a [*DiscoveryError] when a service has none.
+var ErrNoInstances = errors.New("it has no instances")
+
+// DiscoveryError says that the instances of a service could not be found (G2).
+type DiscoveryError struct {
+	Service string
+	Err     error
+}
+
+func (e *DiscoveryError) Error() string { return fmt.Sprintf("find %s: %v", e.Service, e.Err) }
+
+// Unwrap returns the reason.
+func (e *DiscoveryError) Unwrap() error { return e.Err }
+
+// Channel is a connection to one service, with retry. Pass it to generated
+// stubs, or call methods by name with [Channel.Call]. It is safe for
+// concurrent use.
+type Channel struct {
+	*grpc.ClientConn
+
+	config    Config
+	retry     Retry
+	budget    *resilience.Budget
+	connected *connected
+}
+
+// NewChannel makes a channel. It does not wait for a connection, but it does
+// find the instances of a discovered service: a [*DiscoveryError] says why there
+// are none. Close the channel after use.
+func NewChannel(ctx context.Context, c Config) (*Channel, error) {
+	ch := &Channel{
+		config:    c,
+		retry:     DefaultRetry(),
+		budget:    resilience.NewBudget(budgetSize, budgetRefill),
+		connected: &connected{},
+	}
+	if c.Retry != nil {
+		ch.retry = *c.Retry
+	}
+	target, options := c.Target, ch.options()
+	if c.Instances != nil {
+		found, err := find(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		target = instanceScheme + ":///" + c.Target
+		options = append(options, grpc.WithResolvers(&instanceBuilder{find: c.Instances, first: found}))
+	}
+	conn, err := grpc.NewClient(target, options...)
+	if err != nil {
+		return nil, fmt.Errorf("open a channel to %s: %w", c.Target, err)
+	}
+	ch.ClientConn = conn
+	return ch, nil
+}
+
+func find(ctx context.Context, c Config) ([]string, error) {
+	found, err := c.Instances(ctx)
+	if err == nil && len(found) == 0 {
+		err = ErrNoInstances
+	}
+	if err != nil {
+		return nil, &DiscoveryError{Service: c.Target, Err: err}
+	}
+	return found, nil
+}
+
+func (ch *Channel) options() []grpc.DialOption {
+	c := ch.config
+	transport := insecure.NewCredentials()
+	if c.TLS != nil {
+		transport = credentials.NewTLS(c.TLS)
+	}
+	limit := c.MaxMessageBytes
+	if limit == 0 {
+		limit = MaxMessageBytes
+	}
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(transport),
+		grpc.WithDefaultServiceConfig(fmt.Sprintf(`{"loadBalancingConfig":[{%q:{}}]}`, policyName)),
+		grpc.WithDisableServiceConfig(), // what DNS says about retries would be a second owner
+		grpc.WithDisableRetry(),
+		grpc.WithNoProxy(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit)),
+		grpc.WithStatsHandler(watcher{ch.connected}),
+		grpc.WithUnaryInterceptor(ch.unary),
+		grpc.WithStreamInterceptor(ch.stream),
+	}
+	if c.Authority != "" {
+		options = append(options, grpc.WithAuthority(c.Authority))
+	}
+	if c.Credentials != nil {
+		options = append(options, grpc.WithPerRPCCredentials(c.Credentials))
+	}
+	return options
+}
+
+// literal reports whether the target is an address, so that there is no other
+// instance to turn to.
+func (ch *Channel) literal() bool { return ch.config.Instances == nil }

@@ -1,0 +1,104 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// The reasons of a [*TransportError].
+var (
+	// ErrRefused says that nothing listens at the address.
+	ErrRefused = errors.New("connection refused")
+	// ErrPlaintextServer says that TLS was wanted and the server speaks none.
+	ErrPlaintextServer = errors.New("the server speaks plaintext, but TLS was wanted")
+	// ErrTLSServer says that plaintext was wanted and the server speaks TLS.
+	ErrTLSServer = errors.New("the server speaks TLS, but plaintext was wanted")
+	// ErrCertificate says that the server's certificate was not accepted.
+	ErrCertificate = errors.New("the server's certificate is not accepted")
+	// ErrClientCertificate says that the server wants another client certificate, or one at all.
+	ErrClientCertificate = errors.New("the server does not accept the client's certificate")
+	// ErrUnreachable is any other failure to connect.
+	ErrUnreachable = errors.New("no connection")
+)
+
+// TransportError says why a server could not be talked to. It has the gRPC
+// status UNAVAILABLE.
+type TransportError struct {
+	Target string
+	// Reason is one of the errors above.
+	Reason error
+	// Detail is what the transport said.
+	Detail string
+	status *status.Status
+}
+
+func (e *TransportError) Error() string {
+	switch {
+	case errors.Is(e.Reason, ErrPlaintextServer), errors.Is(e.Reason, ErrTLSServer):
+		return fmt.Sprintf("%s: %v", e.Target, e.Reason)
+	default:
+		return fmt.Sprintf("%s: %v: %s", e.Target, e.Reason, e.Detail)
+	}
+}
+
+// Unwrap returns the reason.
+func (e *TransportError) Unwrap() error { return e.Reason }
+
+// GRPCStatus returns the status that gRPC reported.
+func (e *TransportError) GRPCStatus() *status.Status { return e.status }
+
+// signs are texts by which the transport's errors are told apart, since gRPC
+// hands on nothing else. The first that fits counts.
+func signs(plaintext bool) []sign {
+	list := []sign{
+		{"connection refused", ErrRefused},
+		{"first record does not look like a TLS handshake", ErrPlaintextServer},
+		{"failed to verify certificate", ErrCertificate},
+		{"x509: ", ErrCertificate},
+		{"remote error: tls: ", ErrClientCertificate},
+	}
+	if plaintext {
+		// A TLS server answers a plaintext preface with an alert, which reads as
+		// a frame of absurd length, and hangs up.
+		list = append(list,
+			sign{"frame too large", ErrTLSServer},
+			sign{"error reading server preface: EOF", ErrTLSServer},
+			sign{"error reading server preface: unexpected EOF", ErrTLSServer},
+		)
+	}
+	return append(list, sign{"connection error: desc = ", ErrUnreachable}, sign{"name resolver error: ", ErrUnreachable})
+}
+
+type sign struct {
+	text   string
+	reason error
+}
+
+// explain makes a [*TransportError] of an error that is one.
+func (ch *Channel) explain(err error) error {
+	s := status.Convert(lastError(err))
+	if s.Code() != codes.Unavailable {
+		return err
+	}
+	for _, sign := range signs(ch.config.TLS == nil) {
+		if strings.Contains(s.Message(), sign.text) {
+			return &TransportError{Target: ch.config.Target, Reason: sign.reason, Detail: detail(s.Message()), status: s}
+		}
+	}
+	return err
+}
+
+// detail drops the words that gRPC wraps around a transport's error.
+func detail(message string) string {
+	if _, inner, found := strings.Cut(message, `connection error: desc = "`); found {
+		message = strings.TrimSuffix(inner, `"`)
+	}
+	for _, words := range []string{"transport: ", "authentication handshake failed: ", "Error while dialing: "} {
+		message = strings.TrimPrefix(message, words)
+	}
+	return message
+}

@@ -1,0 +1,84 @@
+package rpc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// NotFoundError says that the server has no such service, method or symbol.
+type NotFoundError struct {
+	// Kind is service, method or symbol.
+	Kind string
+	Name string
+	// Similar are names that may have been meant, the most likely first.
+	Similar []string
+	// Ambiguous says that each of Similar fits the short name that was given.
+	Ambiguous bool
+}
+
+func (e *NotFoundError) Error() string {
+	switch {
+	case e.Ambiguous:
+		return fmt.Sprintf("%s %q could be %s", e.Kind, e.Name, strings.Join(e.Similar, " or "))
+	case len(e.Similar) > 0:
+		return fmt.Sprintf("the server has no %s %q; did you mean %s?", e.Kind, e.Name, strings.Join(e.Similar, " or "))
+	default:
+		return fmt.Sprintf("the server has no %s %q", e.Kind, e.Name)
+	}
+}
+
+const (
+	// maxSimilar is how many names are worth reading.
+	maxSimilar = 3
+	// minPart is how long a name must be to be looked for inside of others.
+	minPart = 3
+)
+
+// notFound makes a NotFoundError with those of names that look like name.
+func notFound(kind, name string, names []string) *NotFoundError {
+	type scored struct {
+		name     string
+		distance int
+	}
+	var close []scored
+	for _, candidate := range names {
+		short, other := strings.ToLower(lastPart(name)), strings.ToLower(lastPart(candidate))
+		d := min(distance(strings.ToLower(name), strings.ToLower(candidate)), distance(short, other))
+		if len(short) >= minPart && (strings.Contains(other, short) || strings.Contains(short, other)) {
+			d = min(d, 1)
+		}
+		if d <= max(2, len(lastPart(name))/3) {
+			close = append(close, scored{candidate, d})
+		}
+	}
+	slices.SortStableFunc(close, func(a, b scored) int { return a.distance - b.distance })
+	e := &NotFoundError{Kind: kind, Name: name}
+	for _, s := range close[:min(len(close), maxSimilar)] {
+		e.Similar = append(e.Similar, s.name)
+	}
+	return e
+}
+
+func lastPart(name string) string { return name[strings.LastIndexAny(name, "./")+1:] }
+
+// distance is the number of edits that make a of b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
