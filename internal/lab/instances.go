@@ -52,6 +52,9 @@ func (l *Lab) serve(i instance) (string, error) {
 		return "", err
 	}
 	l.keep(s)
+	if s.Users != nil {
+		l.users = s.Users
+	}
 	return s.Addr(), nil
 }
 

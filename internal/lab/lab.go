@@ -17,6 +17,7 @@ import (
 	"github.com/suokelife/suokectl/internal/lab/kafka"
 	"github.com/suokelife/suokectl/internal/lab/kube"
 	"github.com/suokelife/suokectl/internal/lab/registry"
+	"github.com/suokelife/suokectl/internal/lab/services"
 	"github.com/suokelife/suokectl/internal/lab/state"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
@@ -32,6 +33,8 @@ type Lab struct {
 	context   config.Context
 	endpoints map[string]string
 	secret    []byte
+	// users is the store of user-service, which also consumes events.
+	users *services.Users
 	// parts are closed in reverse order of their start.
 	parts []io.Closer
 	spec  spec.Conventions
@@ -76,7 +79,7 @@ func (l *Lab) start(ctx context.Context, dir string) error {
 	l.context = config.Context{Name: config.LabName, Env: env}
 	for _, step := range []func(context.Context) error{
 		l.startConsul, l.startKafka, l.startRegistry, l.startKube(dir),
-		l.startServices(dir), l.awaitHealth,
+		l.startServices(dir), l.startConsumer, l.awaitHealth,
 	} {
 		if err := step(ctx); err != nil {
 			return err

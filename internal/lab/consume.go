@@ -1,0 +1,45 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/suokelife/suokectl/internal/lab/services"
+	"github.com/suokelife/suokectl/pkg/events"
+)
+
+// startConsumer lets user-service hear of registered users, as any service
+// built from pkg/events would: what its handler fails on is dead-lettered.
+func (l *Lab) startConsumer(ctx context.Context) error {
+	client, err := events.New(events.Config{Brokers: l.context.Kafka.Brokers, ClientID: "user-service", Conventions: &l.spec})
+	if err != nil {
+		return err
+	}
+	consumer, err := client.NewConsumer(ctx, events.ConsumerOptions{
+		Group:    "user-service",
+		Topics:   []string{userRegistered},
+		Retries:  2,
+		Backoff:  20 * time.Millisecond,
+		Handlers: map[string]events.Handler{"user-registered": handler(l.users)},
+	})
+	if err != nil {
+		return errors.Join(err, client.Close())
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- consumer.Run(ctx) }()
+	l.keep(closerFunc(func() error {
+		stop()
+		err := <-ended
+		consumer.Close()
+		return errors.Join(err, client.Close())
+	}))
+	return nil
+}
+
+func handler(users *services.Users) events.Handler {
+	return func(ctx context.Context, d events.Delivery) error {
+		return users.HandleUserRegistered(ctx, d.Meta.ID, d.Data)
+	}
+}
