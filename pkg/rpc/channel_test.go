@@ -254,7 +254,7 @@ func TestInstancesAreFoundAgainWhenTheyMove(t *testing.T) {
 	fresh := start(t, services.Options{Name: "auth-service"})
 	var moved atomic.Bool
 	ch := dial(t, rpc.Config{Target: "auth-service", Credentials: token(t), Retry: &rpc.Retry{
-		Tries: 20, AttemptTimeout: time.Second, Backoff: resilience.Backoff{First: 200 * time.Millisecond},
+		Tries: 5, AttemptTimeout: time.Second, Backoff: resilience.Backoff{First: 500 * time.Millisecond},
 	}, Instances: func(context.Context) ([]string, error) {
 		if moved.Load() {
 			return []string{fresh.Addr()}, nil
