@@ -1,0 +1,227 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	// transactionTimeout is how long a killed run holds back readers with isolation level read_committed.
+	transactionTimeout = 10 * time.Second
+	// A batch becomes one transaction. It is gathered for so long, or until it has so many bytes or letters.
+	batchTime    = 150 * time.Millisecond
+	batchBytes   = 4 << 20
+	batchLetters = 20_000
+)
+
+// worker replays one partition under its claim.
+type worker struct {
+	run       *run
+	partition int32
+	kafka     *kgo.Client // transactional
+	book      *book
+	beat      time.Time // of the last claim that was written
+	broken    bool      // a transaction failed: the client would initialise its id again, and fence who took over
+	replayed  int64
+}
+
+// claim fences all others on the partition, says so in the ledger, and reads what was replayed.
+func (r *run) claim(ctx context.Context, p int32) (*worker, error) {
+	c := r.client
+	kafka, err := c.events.Open(ctx,
+		kgo.TransactionalID("suokectl.replay."+r.topic.name+"."+strconv.Itoa(int(p))),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.RecordPartitioner(knownPartitioner{kgo.StickyKeyPartitioner(nil)}),
+		kgo.ProducerLinger(5*time.Millisecond),
+		kgo.MaxBufferedRecords(2*batchLetters),
+	)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{run: r, partition: p, kafka: kafka}
+	if err := w.begin(ctx); err != nil {
+		kafka.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *worker) begin(ctx context.Context) error {
+	c, t := w.run.client, w.run.topic
+	if _, _, err := w.kafka.ProducerID(ctx); err != nil {
+		return fmt.Errorf("initialise the transactional id: %w", err)
+	}
+	if err := w.transact(ctx, func(tx *transaction) error { return w.heartbeat(tx, false) }); err != nil {
+		return err
+	}
+	span, err := c.settle(ctx, t.ledger(), w.partition)
+	if err != nil {
+		return err
+	}
+	books, err := c.readBooks(ctx, t, span, w.run.letters)
+	if err != nil {
+		return err
+	}
+	w.book = books[w.partition]
+	return w.forget(ctx)
+}
+
+// forget tombstones the entries of letters that expired, so that the ledger does not grow for ever.
+func (w *worker) forget(ctx context.Context) error {
+	for stale := w.book.stale; len(stale) > 0; {
+		n := min(len(stale), batchLetters)
+		err := w.transact(ctx, func(tx *transaction) error {
+			for _, offset := range stale[:n] {
+				tx.produce(&kgo.Record{Topic: w.run.topic.ledger(), Partition: w.partition, Key: strconv.AppendInt(nil, offset, 10)})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		stale = stale[n:]
+	}
+	return nil
+}
+
+func (w *worker) heartbeat(tx *transaction, released bool) error {
+	w.beat = time.Now()
+	tx.produce(claim{Owner: w.run.opts.Owner, Released: released}.record(w.run.topic.ledger(), w.partition))
+	return nil
+}
+
+// replay reads the letters in batches and commits each with its part of the ledger.
+func (w *worker) replay(ctx context.Context) error {
+	name := w.run.topic.name
+	letters, err := w.run.client.open(ctx, name, map[int32]span{w.partition: w.run.letters[w.partition]})
+	if err != nil {
+		return err
+	}
+	defer letters.close()
+	for {
+		batch, count, err := w.gather(ctx, letters)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if failed := w.commit(ctx, batch, &count); failed != nil {
+			return failed
+		}
+		w.run.add(count)
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// gather reads until a batch is full or its time is over; at the end of the partition the error is io.EOF.
+func (w *worker) gather(ctx context.Context, letters *reader) ([]Letter, tally, error) {
+	var batch []Letter
+	count := tally{skipped: map[string]int64{}, targets: map[string]int64{}}
+	bytes := 0
+	wait := idle
+	for began := time.Now(); bytes < batchBytes && len(batch) < batchLetters && time.Since(began) < batchTime; {
+		records, err := letters.next(ctx, wait)
+		if err != nil {
+			return batch, count, err
+		}
+		for _, record := range records {
+			l := w.run.client.letterOf(record)
+			if w.wanted(&l, &count) {
+				batch = append(batch, l)
+				bytes += len(l.Key) + len(l.Value)
+			}
+		}
+		wait = max(time.Millisecond, batchTime-time.Since(began))
+	}
+	return batch, count, nil
+}
+
+// wanted sorts a letter into its count, and reports that it is to be replayed.
+func (w *worker) wanted(l *Letter, count *tally) bool {
+	count.read++
+	if !w.run.opts.Selection.Has(l) {
+		count.unselected++
+		return false
+	}
+	if w.book.done.has(l.Offset) {
+		count.already++
+		return false
+	}
+	if why := w.run.targets.refuse(l.OriginalTopic); why != "" {
+		count.skipped[why]++
+		return false
+	}
+	return true
+}
+
+// commit produces the letters and their entries in one transaction. With no letters it keeps the claim alive.
+func (w *worker) commit(ctx context.Context, batch []Letter, count *tally) error {
+	due := time.Since(w.beat) > heartbeatEvery
+	if len(batch) == 0 && !due {
+		return nil
+	}
+	err := w.transact(ctx, func(tx *transaction) error {
+		if due {
+			if err := w.heartbeat(tx, false); err != nil {
+				return err
+			}
+		}
+		return w.produce(tx, batch)
+	})
+	if err != nil {
+		return err
+	}
+	for i := range batch {
+		w.book.done.set(batch[i].Offset, true)
+		count.targets[batch[i].OriginalTopic]++
+	}
+	count.replayed = int64(len(batch))
+	w.replayed += count.replayed
+	return nil
+}
+
+// produce awaits the letters' offsets in their targets before it writes the entries that name them.
+func (w *worker) produce(tx *transaction, batch []Letter) error {
+	records := make([]*kgo.Record, len(batch))
+	for i := range batch {
+		records[i] = w.run.client.restore(&batch[i])
+		records[i].Partition = w.run.targets.partition(&batch[i])
+		tx.produce(records[i])
+	}
+	if err := tx.flush(); err != nil {
+		return err
+	}
+	for i, r := range records {
+		entry := Entry{Letter: batch[i].Offset, Outcome: OutcomeReplayed, Target: r.Topic, Partition: r.Partition, Offset: r.Offset}
+		tx.produce(entry.record(w.run.topic.ledger(), w.partition))
+	}
+	return nil
+}
+
+// release gives the claim back, also when the run was interrupted. A broken worker leaves it to die.
+func (w *worker) release() {
+	defer w.kafka.Close()
+	if w.broken {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), transactionTimeout)
+	defer cancel()
+	_ = w.transact(ctx, func(tx *transaction) error { return w.heartbeat(tx, true) }) // it dies by itself otherwise
+}
+
+// isFenced reports the errors with which brokers answer a producer that was replaced.
+func isFenced(err error) bool {
+	for _, fence := range []error{kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidProducerIDMapping, kerr.UnknownProducerID} {
+		if errors.Is(err, fence) {
+			return true
+		}
+	}
+	return false
+}
