@@ -56,9 +56,7 @@ func Consul(t testing.TB, opts ...ConsulOption) *ConsulServer {
 
 // StartConsul starts an agent which keeps everything in dir. The caller stops it.
 func StartConsul(dir string, opts ...ConsulOption) (*ConsulServer, error) {
-	home, err := install("consul-"+ConsulVersion, func(dir string) error {
-		return goBuild(dir, "consul", "consul", "github.com/hashicorp/consul")
-	})
+	home, err := installConsul()
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func Kafka(t testing.TB) *KafkaServer {
 
 // StartKafka starts a broker which keeps everything in dir. The caller stops it.
 func StartKafka(dir string) (*KafkaServer, error) {
-	home, err := install("kafka-"+KafkaVersion, func(dir string) error { return maven(dir, kafkaPOM, kafkaSums) })
+	home, err := installKafka()
 	if err != nil {
 		return nil, err
 	}

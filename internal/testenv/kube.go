@@ -57,7 +57,7 @@ func Kube(t testing.TB) *KubeServer {
 
 // StartKube starts a control plane which keeps everything in dir. The caller stops it.
 func StartKube(dir string) (*KubeServer, error) {
-	bin, err := install("kube-"+KubeVersion, installKube)
+	bin, err := installKube()
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func StartKube(dir string) (*KubeServer, error) {
 	return s, nil
 }
 
-func installKube(dir string) error {
+func buildKube(dir string) error {
 	const version = "-X k8s.io/component-base/version."
 	flags := []string{version + "gitVersion=v" + KubeVersion, version + "gitMajor=1", version + "gitMinor=34"}
 	return errors.Join(

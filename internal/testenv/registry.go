@@ -49,7 +49,7 @@ func Registry(t testing.TB) *RegistryServer {
 
 // StartRegistry starts a schema registry whose log is in dir. The caller stops it.
 func StartRegistry(dir string) (*RegistryServer, error) {
-	home, err := install("apicurio-registry-"+RegistryVersion, installRegistry)
+	home, err := installRegistry()
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func StartRegistry(dir string) (*RegistryServer, error) {
 	return server, server.start()
 }
 
-func installRegistry(dir string) error {
+func unpackRegistry(dir string) error {
 	temp, err := os.MkdirTemp("", "suokectl-registry-")
 	if err != nil {
 		return err

@@ -1,0 +1,40 @@
+# What people type. `make test` is all that a change needs before it is sent;
+# .ci/run is all that it has to pass.
+
+GOLANGCI_VERSION := v2.15.0
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/suokectl/tools
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+
+.PHONY: build test race lint conformance bench docs clean
+
+build: ## the binary, small and reproducible
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o suokectl .
+
+test: ## hermetic: no network, no engines
+	go test ./...
+
+race:
+	go test -race ./...
+
+lint: $(GOLANGCI)
+	$(GOLANGCI) run ./...
+	cd conformance && $(GOLANGCI) run --config ../.golangci.yml ./...
+
+conformance: ## the contract suites on real engines; the first run installs them
+	cd conformance && go run ./install
+	cd conformance && go run ./table
+
+bench: ## ratios against peers
+	go run ./bench/startup
+	go run ./bench/consume
+	go run ./bench/call
+
+docs: ## regenerates completions/, docs/reference and docs/man
+	go run ./internal/gendocs
+
+clean:
+	rm -rf suokectl dist
+
+$(GOLANGCI):
+	mkdir -p $(@D)
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
