@@ -1,5 +1,13 @@
 package app
 
+import (
+	"github.com/suokelife/suokectl/pkg/discover"
+	"github.com/suokelife/suokectl/pkg/events"
+)
+
 // areas holds the clients of each area, made once. A field's maker is in the
 // file of its area.
-type areas struct{}
+type areas struct {
+	events   once[*events.Client]
+	discover once[*discover.Client]
+}
