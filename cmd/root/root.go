@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/suokelife/suokectl/cmd/config"
+	"github.com/suokelife/suokectl/cmd/demo"
 	"github.com/suokelife/suokectl/cmd/lab"
 	"github.com/suokelife/suokectl/cmd/version"
 	"github.com/suokelife/suokectl/internal/app"
@@ -57,6 +58,7 @@ machine, and "suokectl demo" tells its story.`,
 	cmd.AddCommand(
 		config.NewCmdConfig(f),
 		lab.NewCmdLab(f),
+		demo.NewCmdDemo(f, nil),
 		version.NewCmdVersion(f, nil),
 		newCmdCompletion(f),
 	)

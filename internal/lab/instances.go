@@ -2,15 +2,18 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
 	"github.com/suokelife/suokectl/internal/lab/services"
+	"github.com/suokelife/suokectl/pkg/discover"
 )
+
+// healthTimeout bounds how long the start waits for the first health checks.
+const healthTimeout = 10 * time.Second
 
 // startInstance starts one instance of a demo service and registers it, with
 // a health check that really calls it.
@@ -27,15 +30,13 @@ func (l *Lab) startInstance(ctx context.Context, i instance) error {
 	if err != nil {
 		return err
 	}
-	client, err := api.NewClient(&api.Config{Address: l.context.Consul.Address})
-	if err != nil {
-		return err
-	}
-	return client.Agent().ServiceRegisterOpts(&api.AgentServiceRegistration{
-		ID: fmt.Sprintf("%s-%s-%d", i.service, host, number), Name: i.service, Tags: i.tags, Address: host, Port: number,
-		Meta:  map[string]string{"version": i.version, "team": "lab"},
-		Check: &api.AgentServiceCheck{GRPC: address, Interval: checkInterval.String(), Timeout: "1s"},
-	}, api.ServiceRegisterOpts{}.WithContext(ctx))
+	_, err = l.discover.Register(ctx, discover.Registration{
+		Name: i.service, Version: i.version, Address: host, Port: number, Tags: i.tags,
+		Meta:            map[string]string{"team": "lab"},
+		Checks:          []discover.CheckConfig{{GRPC: address, Interval: checkInterval, Timeout: time.Second}},
+		DeregisterAfter: -1, // the dead instance stays for all to see
+	})
+	return err
 }
 
 // serve returns where the instance is. That of a dead one was given back.
@@ -60,39 +61,30 @@ func (l *Lab) serve(i instance) (string, error) {
 
 // awaitHealth waits until every living instance passes its check.
 func (l *Lab) awaitHealth(ctx context.Context) error {
-	client, err := api.NewClient(&api.Config{Address: l.context.Consul.Address})
-	if err != nil {
-		return err
-	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	living := map[string]int{}
 	for _, i := range instances() {
-		if err := awaitPassing(ctx, client, i.service, living(i.service)); err != nil {
-			return err
+		if !i.dead {
+			living[i.service]++
+		}
+	}
+	for service, want := range living {
+		if err := l.awaitPassing(ctx, service, want); err != nil {
+			return fmt.Errorf("wait for %d healthy instances of %s: %w", want, service, err)
 		}
 	}
 	return nil
 }
 
-func living(service string) (count int) {
-	for _, i := range instances() {
-		if i.service == service && !i.dead {
-			count++
+func (l *Lab) awaitPassing(ctx context.Context, service string, want int) error {
+	for update := range l.discover.Watch(ctx, service, discover.Query{}) {
+		if update.Err != nil {
+			return update.Err
 		}
-	}
-	return count
-}
-
-func awaitPassing(ctx context.Context, client *api.Client, service string, want int) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	q := (&api.QueryOptions{WaitTime: 10 * time.Second}).WithContext(ctx)
-	for {
-		entries, meta, err := client.Health().Service(service, "", true, q)
-		if err != nil {
-			return fmt.Errorf("wait for %s: %w", service, err)
-		}
-		if len(entries) >= want {
+		if len(update.Instances) >= want {
 			return nil
 		}
-		q.WaitIndex = meta.LastIndex
 	}
+	return errors.Join(errors.New("they did not pass in time"), ctx.Err())
 }

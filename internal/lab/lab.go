@@ -19,6 +19,7 @@ import (
 	"github.com/suokelife/suokectl/internal/lab/registry"
 	"github.com/suokelife/suokectl/internal/lab/services"
 	"github.com/suokelife/suokectl/internal/lab/state"
+	"github.com/suokelife/suokectl/pkg/discover"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
@@ -32,6 +33,7 @@ type Options struct {
 type Lab struct {
 	context   config.Context
 	endpoints map[string]string
+	discover  *discover.Client
 	secret    []byte
 	// users is the store of user-service, which also consumes events.
 	users *services.Users
@@ -96,6 +98,11 @@ func (l *Lab) startConsul(context.Context) error {
 	l.keep(s)
 	l.context.Consul.Address = s.Addr()
 	l.endpoints["consul"] = s.Addr()
+	l.discover, err = discover.New(discover.Config{Address: s.Addr()})
+	if err != nil {
+		return err
+	}
+	l.keep(l.discover)
 	return nil
 }
 
