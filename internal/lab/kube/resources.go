@@ -22,6 +22,7 @@ var (
 
 	catalogue = []*resource{
 		namespaces, configmaps, jobs,
+		{plural: "services", kind: "Service", versions: []string{"v1"}},
 		{group: "networking.istio.io", plural: "virtualservices", kind: "VirtualService", versions: []string{"v1", "v1beta1", "v1alpha3"}, custom: true},
 		{group: "networking.istio.io", plural: "destinationrules", kind: "DestinationRule", versions: []string{"v1", "v1beta1", "v1alpha3"}, custom: true},
 		{group: "security.istio.io", plural: "peerauthentications", kind: "PeerAuthentication", versions: []string{"v1", "v1beta1"}, custom: true},
