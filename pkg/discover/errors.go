@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -114,7 +115,7 @@ func (c *Client) diagnoseConnection(err error) string {
 	var plaintext tls.RecordHeaderError
 	var authority x509.UnknownAuthorityError
 	var hostname x509.HostnameError
-	var alert tls.AlertError
+	var remote *net.OpError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
@@ -129,7 +130,7 @@ func (c *Client) diagnoseConnection(err error) string {
 		return fmt.Sprintf("%v; is the CA's file missing?", cause(err))
 	case errors.As(err, &hostname):
 		return fmt.Sprintf("%v; is the server name to be set?", cause(err))
-	case errors.As(err, &alert):
+	case errors.As(err, &remote) && remote.Op == "remote error": // a TLS alert
 		return fmt.Sprintf("%v; is a client certificate missing?", cause(err))
 	case errors.Is(err, io.EOF):
 		return "it closed the connection without an answer; is this Consul's HTTP port?"

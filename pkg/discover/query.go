@@ -32,7 +32,7 @@ func (c *Client) Instances(ctx context.Context, name string, q Query) ([]Instanc
 	if err != nil {
 		return nil, err
 	}
-	if in := included(all); len(in) > 0 {
+	if in := Included(all); len(in) > 0 {
 		return in, nil
 	}
 	return nil, &NoInstanceError{Service: name, Query: q, Known: all}
@@ -138,7 +138,8 @@ func kindOf(state Health) CauseKind {
 	}
 }
 
-func included(all []Explanation) []Instance {
+// Included returns the instances that nothing keeps out.
+func Included(all []Explanation) []Instance {
 	var in []Instance
 	for _, e := range all {
 		if e.Included() {

@@ -66,6 +66,20 @@ func (c *Client) Services(ctx context.Context) ([]Service, error) {
 	return slices.DeleteFunc(list, func(s Service) bool { return s.Instances == 0 }), nil
 }
 
+// Service returns one service as Services does. One that nobody has registered is an *UnknownServiceError.
+func (c *Client) Service(ctx context.Context, name string) (Service, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	known, _, err := c.read(ctx, name, Query{}, c.options(ctx, Query{}))
+	switch {
+	case err != nil:
+		return Service{}, err
+	case len(known) == 0:
+		return Service{}, c.unknown(ctx, name, Query{})
+	}
+	return summarise(name, known), nil
+}
+
 func summarise(name string, known []Instance) Service {
 	s := Service{Name: name, Instances: len(known), Versions: []string{}, Tags: []string{}}
 	for _, instance := range known {
