@@ -5,7 +5,7 @@ GOLANGCI_VERSION := v2.15.0
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/suokectl/tools
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
-.PHONY: build test race lint conformance bench docs clean
+.PHONY: build test race lint linter conformance bench docs clean
 
 build: ## the binary, small and reproducible
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o suokectl .
@@ -34,6 +34,8 @@ docs: ## regenerates completions/, docs/reference and docs/man
 
 clean:
 	rm -rf suokectl dist
+
+linter: $(GOLANGCI)
 
 $(GOLANGCI):
 	mkdir -p $(@D)
