@@ -17,7 +17,7 @@ type entry struct {
 	schema   Schema
 	absent   error // set when there is no such subject
 	until    time.Time
-	compiled func() (*compiled, error)
+	compiled [3]func() (*compiled, error) // by scope
 }
 
 func (e *entry) fresh() bool { return e.until.IsZero() || time.Now().Before(e.until) }

@@ -26,6 +26,24 @@ const (
 	JSON Type = "JSON"
 )
 
+// Detect tells which type a schema's text is: a JSON object with a keyword that only JSON Schema has is one, all else
+// is Avro.
+func Detect(text string) Type {
+	var o map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &o) != nil {
+		return Avro
+	}
+	for _, keyword := range []string{"$schema", "$ref", "$defs", "definitions", "properties", "required", "additionalProperties", "allOf", "anyOf", "oneOf"} {
+		if _, ok := o[keyword]; ok {
+			return JSON
+		}
+	}
+	if string(o["type"]) == `"object"` {
+		return JSON
+	}
+	return Avro
+}
+
 // Latest asks for a subject's newest version.
 const Latest = 0
 
@@ -103,8 +121,11 @@ func redact(text string) string {
 	return "(unreadable)"
 }
 
-// Close drops idle connections.
-func (r *Registry) Close() { r.transport.CloseIdleConnections() }
+// Close drops idle connections. It returns nil; the error is there for io.Closer.
+func (r *Registry) Close() error {
+	r.transport.CloseIdleConnections()
+	return nil
+}
 
 // Subjects lists the subjects of the registry, in its order.
 func (r *Registry) Subjects(ctx context.Context) ([]string, error) {

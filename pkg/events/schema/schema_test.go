@@ -49,7 +49,7 @@ func open(t testing.TB, cfg schema.Config) *schema.Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.Close)
+	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
@@ -353,6 +353,17 @@ func TestCredentialsAndTLS(t *testing.T) {
 	cfg.Password = "wrong"
 	if _, err := open(t, cfg).Subjects(t.Context()); !errors.Is(err, schema.ErrUnauthorized) || strings.Contains(err.Error(), "wrong") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestDetect(t *testing.T) {
+	for text, want := range map[string]schema.Type{
+		avroUser: schema.Avro, jsonUser: schema.JSON, `"string"`: schema.Avro, `string`: schema.Avro,
+		`{"type":"object"}`: schema.JSON, `{"type":"string"}`: schema.Avro, `{"$ref":"#/x"}`: schema.JSON, `["null","string"]`: schema.Avro,
+	} {
+		if got := schema.Detect(text); got != want {
+			t.Errorf("%s is taken for %s", text, got)
+		}
 	}
 }
 

@@ -38,17 +38,17 @@ func (r *Registry) Validate(ctx context.Context, topic string, value []byte) err
 	if err != nil {
 		return err
 	}
-	return e.validate(value)
+	return e.validate(r.cfg.Scope, value)
 }
 
-// ValidateVersion holds an event to one version of a subject, or to the newest for [Latest]. Errors are those of
-// Validate, and ErrSubjectNotFound and ErrVersionNotFound.
-func (r *Registry) ValidateVersion(ctx context.Context, subject string, version int, value []byte) error {
+// ValidateVersion holds an event to one version of a subject, or to the newest for [Latest], with a scope of its own.
+// Errors are those of Validate, and ErrSubjectNotFound and ErrVersionNotFound.
+func (r *Registry) ValidateVersion(ctx context.Context, subject string, version int, scope Scope, value []byte) error {
 	e, err := r.load(ctx, key{subject, version})
 	if err != nil {
 		return err
 	}
-	return e.validate(value)
+	return e.validate(scope, value)
 }
 
 func (r *Registry) report(topic, subject string) {
@@ -61,8 +61,8 @@ func (r *Registry) report(topic, subject string) {
 	}
 }
 
-func (e *entry) validate(value []byte) error {
-	c, err := e.compiled()
+func (e *entry) validate(scope Scope, value []byte) error {
+	c, err := e.compiled[scope]()
 	if err != nil {
 		return fmt.Errorf("use %s version %d: %w: %w", e.schema.Subject, e.schema.Version, ErrInvalidSchema, err)
 	}
@@ -78,11 +78,15 @@ type compiled struct {
 	data  string // the event's field of this name is matched, the whole event when empty
 }
 
-func (cfg Config) compileOnce(s Schema) func() (*compiled, error) {
-	return sync.OnceValues(func() (*compiled, error) { return cfg.compile(s) })
+// compileOnce compiles for each scope when it is first asked for.
+func (cfg Config) compileOnce(s Schema) (out [3]func() (*compiled, error)) {
+	for scope := range out {
+		out[scope] = sync.OnceValues(func() (*compiled, error) { return cfg.compile(s, Scope(scope)) })
+	}
+	return out
 }
 
-func (cfg Config) compile(s Schema) (*compiled, error) {
+func (cfg Config) compile(s Schema, scope Scope) (*compiled, error) {
 	var c compiled
 	var fields func(string) bool
 	var err error
@@ -98,7 +102,7 @@ func (cfg Config) compile(s Schema) (*compiled, error) {
 		return nil, err
 	}
 	names := cfg.Conventions.Envelope
-	if cfg.Scope == ScopeData || (cfg.Scope == ScopeAuto && (!fields(names.Meta) || !fields(names.Data))) {
+	if scope == ScopeData || (scope == ScopeAuto && (!fields(names.Meta) || !fields(names.Data))) {
 		c.data = names.Data
 	}
 	return &c, nil
