@@ -1,0 +1,113 @@
+// Package discover is `suokectl discover`: where a service is, in what state, and why an instance is left out.
+package discover
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/complete"
+	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/internal/iostreams"
+	"github.com/suokelife/suokectl/pkg/discover"
+)
+
+// NewCmdDiscover returns the noun with its verbs.
+func NewCmdDiscover(f *app.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "discover",
+		Short: "Find services in Consul, and why an instance is left out",
+		Long: `Ask Consul where a service is. Only passing instances are let in unless --health
+says otherwise; when none is, the answer is the reason and not an empty table.`,
+		Example: "suokectl discover services\nsuokectl discover instances auth-service --version v1\nsuokectl discover explain auth-service",
+	}
+	cmd.AddCommand(
+		NewCmdServices(f, nil),
+		NewCmdInstances(f, nil),
+		NewCmdExplain(f, nil),
+	)
+	return cmd
+}
+
+// queryFlags are the flags that narrow the instances of a service.
+type queryFlags struct {
+	version, health string
+	tags            []string
+}
+
+var healthLevels = []string{string(discover.Passing), string(discover.Warning), string(discover.Any)}
+
+func (q *queryFlags) bind(f *app.Factory, cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&q.version, "version", "", "only instances of this `version`, as their metadata says")
+	flags.StringArrayVar(&q.tags, "tag", nil, "only instances with this `tag`; may be repeated, all are wanted")
+	flags.StringVar(&q.health, "health", string(discover.Passing), "least `health` wanted: "+strings.Join(healthLevels, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("version", ofService(f, "versions", func(s discover.Service) []string { return s.Versions }))
+	_ = cmd.RegisterFlagCompletionFunc("tag", ofService(f, "tags", func(s discover.Service) []string { return s.Tags }))
+	_ = cmd.RegisterFlagCompletionFunc("health", cobra.FixedCompletions(healthLevels, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (q *queryFlags) query() (discover.Query, error) {
+	for _, level := range healthLevels {
+		if q.health == level {
+			return discover.Query{Version: q.version, Tags: q.tags, Health: discover.Health(level)}, nil
+		}
+	}
+	return discover.Query{}, failure.Usagef("--health %q is none of %s", q.health, strings.Join(healthLevels, ", "))
+}
+
+// serviceNames completes the name of a service.
+func serviceNames(f *app.Factory) cobra.CompletionFunc {
+	return complete.At(complete.Values(f, "services", func(ctx context.Context) ([]string, error) {
+		client, err := f.Discover()
+		if err != nil {
+			return nil, err
+		}
+		return client.Names(ctx)
+	}))
+}
+
+// ofService completes what the instances of the named service have.
+func ofService(f *app.Factory, kind string, values func(discover.Service) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		fetch := func(ctx context.Context) ([]string, error) {
+			client, err := f.Discover()
+			if err != nil {
+				return nil, err
+			}
+			service, err := client.Service(ctx, args[0])
+			return values(service), err
+		}
+		return complete.Values(f, kind+" of "+args[0], fetch)(cmd, args, prefix)
+	}
+}
+
+// coloured shows a health as good as it is.
+func coloured(st iostreams.Style, health discover.Health, text string) string {
+	switch health {
+	case discover.Passing:
+		return st.Good(text)
+	case discover.Warning, discover.Maintenance:
+		return st.Warn(text)
+	default:
+		return st.Bad(text)
+	}
+}
+
+// hinted adds what to type next to an error that a command can help with.
+func hinted(err error, name string) error {
+	var none *discover.NoInstanceError
+	var unknown *discover.UnknownServiceError
+	switch {
+	case errors.As(err, &none):
+		return failure.WithHint(err, "`suokectl discover explain "+name+"` says why each is left out; --health any lets them in")
+	case errors.As(err, &unknown):
+		return failure.WithHint(err, "`suokectl discover services` lists them")
+	}
+	return err
+}

@@ -1,0 +1,34 @@
+package app
+
+import (
+	"strings"
+
+	"github.com/suokelife/suokectl/pkg/discover"
+)
+
+// Discover returns the client of the context's Consul.
+func (f *Factory) Discover() (*discover.Client, error) { return f.discover.get(f.makeDiscover) }
+
+func (f *Factory) makeDiscover() (*discover.Client, error) {
+	context, err := f.Context()
+	if err != nil {
+		return nil, err
+	}
+	consul := context.Consul
+	if consul.Address == "" {
+		return nil, f.Missing("consul.address")
+	}
+	config := discover.Config{
+		Address: consul.Address, Token: consul.Token, Datacenter: consul.Datacenter,
+		Namespace: consul.Namespace, Partition: consul.Partition,
+	}
+	if t := consul.TLS; t.Enabled || strings.HasPrefix(consul.Address, "https://") {
+		config.TLS = &discover.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, Insecure: t.Insecure}
+	}
+	client, err := discover.New(config)
+	if err != nil {
+		return nil, err
+	}
+	f.onClose(client)
+	return client, nil
+}
