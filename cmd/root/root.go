@@ -10,7 +10,9 @@ import (
 
 	"github.com/suokelife/suokectl/cmd/config"
 	"github.com/suokelife/suokectl/cmd/demo"
+	"github.com/suokelife/suokectl/cmd/discover"
 	"github.com/suokelife/suokectl/cmd/lab"
+	"github.com/suokelife/suokectl/cmd/rpc"
 	"github.com/suokelife/suokectl/cmd/version"
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
@@ -58,6 +60,8 @@ machine, and "suokectl demo" tells its story.`,
 	cmd.AddCommand(
 		config.NewCmdConfig(f),
 		lab.NewCmdLab(f),
+		discover.NewCmdDiscover(f),
+		rpc.NewCmdRPC(f),
 		demo.NewCmdDemo(f, nil),
 		version.NewCmdVersion(f, nil),
 		newCmdCompletion(f),

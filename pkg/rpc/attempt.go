@@ -94,7 +94,7 @@ func (c *callState) begin(ctx context.Context) (context.Context, *attempt) {
 func (c *callState) end(a *attempt, err error) {
 	s := status.Convert(err)
 	record := Attempt{
-		Number: a.number, Code: CodeName(s.Code()), Message: s.Message(),
+		Number: a.number, Code: CodeName(s.Code()), Message: detail(s.Message()),
 		DurationMS: milliseconds(time.Since(a.start)),
 	}
 	if instance := a.instance.Load(); instance != nil {

@@ -167,6 +167,9 @@ func (ch *Channel) options() []grpc.DialOption {
 	return options
 }
 
+// Anonymous reports whether calls carry no credentials.
+func (ch *Channel) Anonymous() bool { return ch.config.Credentials == nil }
+
 // literal reports whether the target is an address, so that there is no other
 // instance to turn to.
 func (ch *Channel) literal() bool { return ch.config.Instances == nil }

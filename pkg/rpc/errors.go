@@ -81,15 +81,33 @@ type sign struct {
 // explain makes a [*TransportError] of an error that is one.
 func (ch *Channel) explain(err error) error {
 	s := status.Convert(lastError(err))
+	if reason := ch.reason(s); reason != nil {
+		return &TransportError{Target: ch.config.Target, Reason: reason, Detail: detail(s.Message()), status: s}
+	}
+	return err
+}
+
+// reason returns why there is no connection, nil when that is not the error.
+func (ch *Channel) reason(s *status.Status) error {
 	if s.Code() != codes.Unavailable {
-		return err
+		return nil
 	}
 	for _, sign := range signs(ch.config.TLS == nil) {
 		if strings.Contains(s.Message(), sign.text) {
-			return &TransportError{Target: ch.config.Target, Reason: sign.reason, Detail: detail(s.Message()), status: s}
+			return sign.reason
 		}
 	}
-	return err
+	return nil
+}
+
+// isSetting reports whether a reason is one of settings, which no retry mends.
+func isSetting(reason error) bool {
+	switch reason { //nolint:errorlint // these are the sentinels themselves
+	case ErrPlaintextServer, ErrTLSServer, ErrCertificate, ErrClientCertificate:
+		return true
+	default:
+		return false
+	}
 }
 
 // detail drops the words that gRPC wraps around a transport's error.

@@ -59,7 +59,8 @@ func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
 		codec: codec{types: typeResolver{descriptors}, emitDefaults: r.EmitDefaults},
 		call: &Call{
 			RequestID: telemetry.RequestID(ctx), Target: ch.config.Target,
-			Method: fullName(method), Kind: kind(method), Messages: []json.RawMessage{},
+			Method: fullName(method), Kind: kind(method),
+			Headers: map[string][]string{}, Messages: []json.RawMessage{}, Trailers: map[string][]string{},
 			Timings: Timings{DescriptorsMS: milliseconds(time.Since(start))},
 		},
 	}

@@ -106,12 +106,13 @@ func (ch *Channel) attemptContext(ctx context.Context) (context.Context, context
 }
 
 // judge says whether an attempt is worth another one (G3). A literal address
-// that never answered is not: there is nowhere else to go.
+// that never answered is not, since there is nowhere else to go; nor are
+// settings that do not fit the server's.
 func (ch *Channel) judge(err error, trailer metadata.MD) (bool, time.Duration) {
-	switch status.Code(err) {
+	switch s := status.Convert(err); s.Code() {
 	case codes.DeadlineExceeded:
 	case codes.Unavailable:
-		if ch.literal() && !ch.connected.Load() {
+		if ch.literal() && !ch.connected.Load() || isSetting(ch.reason(s)) {
 			return false, 0
 		}
 	default:

@@ -1,0 +1,153 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+
+	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/complete"
+	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/pkg/discover"
+	"github.com/suokelife/suokectl/pkg/rpc"
+)
+
+// dial opens a channel; it is [app.Factory.Channel].
+type dial func(context.Context, app.RPCOptions) (*rpc.Channel, error)
+
+// connection is what all verbs say of theirs.
+type connection struct {
+	app.RPCOptions
+	MaxTime time.Duration
+}
+
+// bind adds the flags of a connection to cmd.
+func (c *connection) bind(cmd *cobra.Command) {
+	c.Retry = rpc.DefaultRetry()
+	flags := cmd.Flags()
+	flags.StringVar(&c.Version, "version", "", "`version` of the service, such as v1; it is also sent as x-api-version")
+	flags.StringArrayVar(&c.Tags, "tag", nil, "`tag` that an instance must have; may be given again")
+	flags.BoolVar(&c.Plaintext, "plaintext", false, "speak no TLS")
+	flags.BoolVar(&c.TLS, "tls", false, "speak TLS although the context says plaintext")
+	flags.StringVar(&c.ClientTLS.CA, "cacert", "", "PEM `file` of the roots that may vouch for the server")
+	flags.StringVar(&c.ClientTLS.Cert, "cert", "", "PEM `file` of a client certificate")
+	flags.StringVar(&c.ClientTLS.Key, "key", "", "PEM `file` of its key")
+	flags.StringVar(&c.ClientTLS.ServerName, "servername", "", "`name` to verify in place of the target's host")
+	flags.BoolVar(&c.ClientTLS.Insecure, "insecure", false, "do not verify the server's certificate")
+	flags.StringVar(&c.TokenFile, "token-file", "", "`file` with the token to send in place of the context's")
+	flags.BoolVar(&c.Anonymous, "anonymous", false, "send no token")
+	flags.IntVar(&c.Retry.Tries, "tries", c.Retry.Tries, "`number` of tries in all, on UNAVAILABLE and DEADLINE_EXCEEDED")
+	flags.DurationVar(&c.Retry.AttemptTimeout, "attempt-timeout", c.Retry.AttemptTimeout, "how long one try may take, as a `duration`")
+	flags.DurationVar(&c.MaxTime, "max-time", 0, "how long everything may take, as a `duration`; 0 sets no bound")
+	for _, name := range []string{"servername", "tries", "attempt-timeout", "max-time", "version", "tag"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
+}
+
+func (c *connection) validate() error {
+	switch {
+	case c.Retry.Tries < 1:
+		return failure.Usagef("--tries %d: at least one try is needed", c.Retry.Tries)
+	case c.Retry.AttemptTimeout < 0:
+		return failure.Usagef("--attempt-timeout %s is negative", c.Retry.AttemptTimeout)
+	case c.MaxTime < 0:
+		return failure.Usagef("--max-time %s is negative", c.MaxTime)
+	}
+	return nil
+}
+
+// bounded returns a context that --max-time ends.
+func (c *connection) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.MaxTime == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.MaxTime)
+}
+
+// reflect asks the target's server for its descriptors, and closes all after use.
+func (c *connection) reflect(ctx context.Context, dial dial, use func(*rpc.Descriptors) error) error {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	channel, err := dial(ctx, c.RPCOptions)
+	if err != nil {
+		return explain(err, c.Target)
+	}
+	defer channel.Close() //nolint:errcheck // it only says that it is closed
+	descriptors := channel.Reflect(ctx)
+	defer descriptors.Close()
+	return explain(use(descriptors), c.Target)
+}
+
+// explain gives an error of a call its exit code, and says what to do next.
+func explain(err error, target string) error {
+	if err == nil {
+		return nil
+	}
+	if code, ok := rpc.Code(err); ok {
+		return failure.WithCode(failure.WithHint(err, hint(err, code)), failure.CodeRPC+int(code))
+	}
+	var field *rpc.FieldError
+	if errors.As(err, &field) {
+		return failure.WithHint(&failure.UsageError{Err: err}, "`suokectl rpc describe "+target+" "+field.Message+"` shows the message")
+	}
+	var unknown *rpc.NotFoundError
+	if errors.As(err, &unknown) {
+		return failure.WithHint(err, "`suokectl rpc list "+target+"` shows the services")
+	}
+	var none *discover.NoInstanceError
+	if errors.As(err, &none) {
+		return failure.WithHint(err, "`suokectl discover instances "+none.Service+" --health any` shows every instance")
+	}
+	return err
+}
+
+// hint returns what may help against a failed call, or "".
+func hint(err error, code codes.Code) string {
+	switch {
+	case errors.Is(err, rpc.ErrPlaintextServer):
+		return "add --plaintext, or set rpc.plaintext in the context"
+	case errors.Is(err, rpc.ErrTLSServer):
+		return "leave out --plaintext, or add --tls when the context says plaintext"
+	case errors.Is(err, rpc.ErrCertificate):
+		return "name its root with --cacert FILE, or its name with --servername NAME"
+	case errors.Is(err, rpc.ErrClientCertificate):
+		return "give one that it trusts with --cert FILE --key FILE"
+	case errors.Is(err, rpc.ErrRefused):
+		return "nothing listens there: is the server running, and the address right?"
+	case errors.Is(err, rpc.ErrNoReflection):
+		return "register the reflection service in the server"
+	case code == codes.DeadlineExceeded:
+		return "--attempt-timeout and --max-time say how long is waited"
+	default:
+		return ""
+	}
+}
+
+// targets completes the names of services in Consul.
+func targets(f *app.Factory) cobra.CompletionFunc {
+	return complete.Values(f, "services", func(ctx context.Context) ([]string, error) {
+		client, err := f.Discover()
+		if err != nil {
+			return nil, err
+		}
+		return client.Names(ctx)
+	})
+}
+
+// names completes what the server of the first argument is asked for.
+func names(f *app.Factory, c *connection, kind string, ask func(*rpc.Descriptors) ([]string, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		c.Target = args[0]
+		fetch := func(ctx context.Context) (found []string, err error) {
+			err = c.reflect(ctx, f.Channel, func(d *rpc.Descriptors) error {
+				found, err = ask(d)
+				return err
+			})
+			return found, err
+		}
+		return complete.Values(f, kind+"-"+c.Target+"-"+c.Version, fetch)(cmd, args, prefix)
+	}
+}

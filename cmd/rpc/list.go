@@ -1,0 +1,102 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/complete"
+	"github.com/suokelife/suokectl/internal/iostreams"
+	"github.com/suokelife/suokectl/internal/output"
+	"github.com/suokelife/suokectl/pkg/rpc"
+)
+
+// ListOptions are what `rpc list` needs.
+type ListOptions struct {
+	IO      *iostreams.IOStreams
+	Dial    dial
+	Output  output.Flags
+	Service string
+	connection
+}
+
+// NewCmdList returns the verb; runF replaces its run in tests.
+func NewCmdList(f *app.Factory, runF func(*ListOptions) error) *cobra.Command {
+	opts := &ListOptions{IO: f.IO, Dial: f.Channel}
+	cmd := &cobra.Command{
+		Use:   "list TARGET [SERVICE]",
+		Short: "List a server's services, or the methods of one",
+		Long: `List the services of a server, or with SERVICE its methods. The server is asked
+by reflection, v1 or v1alpha. SERVICE may be short where it is unambiguous.`,
+		Example: "suokectl rpc list auth-service\nsuokectl rpc list health-service HealthService\n" +
+			"suokectl rpc list user-service UserService -o name",
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: complete.At(targets(f), names(f, &opts.connection, "rpc-services", (*rpc.Descriptors).Services)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Target = args[0]
+			if len(args) == 2 {
+				opts.Service = args[1]
+			}
+			if err := opts.validate(); err != nil {
+				return err
+			}
+			if runF != nil {
+				return runF(opts)
+			}
+			return runList(cmd.Context(), opts)
+		},
+	}
+	opts.bind(cmd)
+	opts.Output.Bind(cmd)
+	return cmd
+}
+
+// service is a service in a list.
+type service struct {
+	Name string `json:"name"`
+}
+
+func runList(ctx context.Context, opts *ListOptions) error {
+	return opts.reflect(ctx, opts.Dial, func(d *rpc.Descriptors) error {
+		if opts.Service == "" {
+			return listServices(opts, d)
+		}
+		return listMethods(opts, d)
+	})
+}
+
+func listServices(opts *ListOptions, d *rpc.Descriptors) error {
+	found, err := d.Services()
+	if err != nil {
+		return err
+	}
+	list := make([]service, len(found))
+	for i, name := range found {
+		list[i].Name = name
+	}
+	name := func(s service) string { return s.Name }
+	return output.List(opts.IO, opts.Output, output.View[service]{
+		Columns: []output.Column[service]{{Name: "SERVICE", Value: name}},
+		Name:    name,
+		Empty:   "the server has no services",
+	}, list)
+}
+
+func listMethods(opts *ListOptions, d *rpc.Descriptors) error {
+	methods, err := d.Methods(opts.Service)
+	if err != nil {
+		return err
+	}
+	return output.List(opts.IO, opts.Output, output.View[rpc.Method]{
+		Columns: []output.Column[rpc.Method]{
+			{Name: "METHOD", Value: func(m rpc.Method) string { return m.Name }},
+			{Name: "KIND", Value: func(m rpc.Method) string { return m.Kind }},
+			{Name: "INPUT", Value: func(m rpc.Method) string { return m.Input }},
+			{Name: "OUTPUT", Value: func(m rpc.Method) string { return m.Output }},
+			{Name: "FULL NAME", Value: func(m rpc.Method) string { return m.FullName }, Wide: true},
+		},
+		Name:  func(m rpc.Method) string { return m.FullName },
+		Empty: "the service has no methods",
+	}, methods)
+}

@@ -1,0 +1,194 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/suokelife/suokectl/internal/config"
+	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/pkg/discover"
+	"github.com/suokelife/suokectl/pkg/rpc"
+	"github.com/suokelife/suokectl/pkg/secure"
+)
+
+// RPCOptions is what a command line says of a connection; the context says the
+// rest.
+type RPCOptions struct {
+	// Target may name a service or an address. Version and Tags narrow a service.
+	Target  string
+	Version string
+	Tags    []string
+	// Plaintext and TLS choose between them, over what the context says.
+	Plaintext, TLS bool
+	// ClientTLS replaces the context's TLS settings when it is not zero, and
+	// chooses TLS.
+	ClientTLS secure.ClientTLS
+	// TokenFile replaces the context's token. Anonymous sends none.
+	TokenFile string
+	Anonymous bool
+	Retry     rpc.Retry
+}
+
+// meshTransport is the value of rpc.transport that leaves balancing to a sidecar.
+const meshTransport = "mesh"
+
+// Channel opens a channel as the command line and the context say. An address
+// can be called without a context.
+func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, error) {
+	target, err := rpc.ParseTarget(o.Target)
+	if err != nil {
+		return nil, &failure.UsageError{Err: err}
+	}
+	if target.Version == "" {
+		target.Version = o.Version
+	}
+	target.Tags = append(target.Tags, o.Tags...)
+	settings, err := f.rpcSettings(target)
+	if err != nil {
+		return nil, err
+	}
+	channel := rpc.Config{
+		Target: target.String(), ClientVersion: "suokectl/" + f.Version, APIVersion: target.Version, Retry: &o.Retry,
+	}
+	mesh := target.Service != "" && settings.Transport == meshTransport
+	if channel.TLS, err = o.transport(settings, mesh); err != nil {
+		return nil, err
+	}
+	switch {
+	case mesh && settings.MeshAddress == "":
+		return nil, f.Missing("rpc.mesh_address")
+	case mesh:
+		channel.Target, channel.Authority = settings.MeshAddress, target.Service
+	case target.Service != "":
+		channel.Instances = f.instances(target)
+	}
+	if err := f.addToken(&channel, o, settings, mesh); err != nil {
+		return nil, err
+	}
+	return rpc.NewChannel(ctx, channel)
+}
+
+// GuardCall is Guard for a call, which needs no context when the target is an
+// address.
+func (f *Factory) GuardCall(ctx context.Context, what string) error {
+	if _, err := f.Context(); errors.Is(err, config.ErrNoContext) {
+		return nil // what needs a context says so itself
+	}
+	return f.Guard(ctx, what)
+}
+
+// rpcSettings returns the context's, or none for an address without a context.
+func (f *Factory) rpcSettings(target rpc.Target) (config.RPC, error) {
+	c, err := f.Context()
+	if errors.Is(err, config.ErrNoContext) && target.Service == "" {
+		return config.RPC{}, nil
+	}
+	if err != nil {
+		return config.RPC{}, err
+	}
+	return c.RPC, nil
+}
+
+// instances asks the context's Consul when the channel does.
+func (f *Factory) instances(target rpc.Target) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		client, err := f.Discover()
+		if err != nil {
+			return nil, err
+		}
+		found, err := client.Instances(ctx, target.Service, discover.Query{Version: target.Version, Tags: target.Tags})
+		if err != nil {
+			return nil, err
+		}
+		addresses := make([]string, len(found))
+		for i, instance := range found {
+			addresses[i] = instance.HostPort()
+		}
+		return addresses, nil
+	}
+}
+
+// transport returns nil for plaintext. To a sidecar it is always plaintext: the
+// mesh encrypts, and a client's own TLS would hide the call from it.
+func (o RPCOptions) transport(settings config.RPC, mesh bool) (*tls.Config, error) {
+	wanted := o.TLS || o.ClientTLS != secure.ClientTLS{}
+	switch {
+	case o.Plaintext && wanted:
+		return nil, failure.Usagef("--plaintext excludes --tls and its settings")
+	case mesh && wanted:
+		return nil, failure.Usagef("the context's transport is mesh, which encrypts by itself: leave out the TLS flags")
+	case mesh, o.Plaintext, settings.Plaintext && !wanted:
+		return nil, nil
+	}
+	chosen := o.ClientTLS
+	if chosen == (secure.ClientTLS{}) {
+		t := settings.TLS
+		chosen = secure.ClientTLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, Insecure: t.Insecure}
+	}
+	return chosen.Config()
+}
+
+// addToken puts the context's or the given token on the channel's calls. It
+// travels in plaintext only where the context says plaintext, to a sidecar, or
+// to this machine.
+func (f *Factory) addToken(channel *rpc.Config, o RPCOptions, settings config.RPC, mesh bool) error {
+	token, err := f.token(o, settings.Token)
+	if err != nil || token == nil {
+		return err
+	}
+	allowed := mesh || settings.Plaintext || local(channel.Target)
+	if channel.TLS == nil && !allowed {
+		return failure.WithHint(
+			fmt.Errorf("%s: a service token is not sent in plaintext to another machine", channel.Target),
+			"use --tls, or --anonymous to send no token; rpc.plaintext in the context allows it for good")
+	}
+	channel.Credentials = secure.CallCredentials{Token: token, AllowPlaintext: allowed}
+	return nil
+}
+
+// token returns nil when no token is known.
+func (f *Factory) token(o RPCOptions, t config.Token) (func() (string, error), error) {
+	switch {
+	case o.Anonymous && o.TokenFile != "":
+		return nil, failure.Usagef("--anonymous and --token-file exclude each other")
+	case o.Anonymous:
+		return nil, nil
+	case o.TokenFile != "":
+		return secure.FileToken(o.TokenFile), nil
+	case t.File != "":
+		return secure.FileToken(t.File), nil
+	case t.Secret == "":
+		return nil, nil
+	}
+	conventions, err := f.Conventions()
+	if err != nil {
+		return nil, err
+	}
+	if t.Issuer == "" {
+		t.Issuer = "suokectl"
+	}
+	source, err := secure.NewTokenSource(secure.TokenConfig{
+		Issuer: t.Issuer, Secret: []byte(t.Secret), Subject: conventions.Token.Subject, Audience: conventions.Token.Audience,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return source.Token, nil
+}
+
+// local reports whether an address is on this machine.
+func local(address string) bool {
+	if strings.HasPrefix(address, "unix:") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(address, "dns:///"))
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
