@@ -112,3 +112,6 @@ type edge struct{ start, end int64 }
 
 // endless is the bound of a partition that is followed.
 const endless = math.MaxInt64
+
+// After reports whether the bound is a time that lies behind now.
+func (b Bound) After(now time.Time) bool { return b.kind == boundTime && b.time.After(now) }

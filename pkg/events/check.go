@@ -41,10 +41,10 @@ func (c *checker) check(ctx context.Context, r Record) error {
 	if err == nil && c.validate != nil {
 		err = c.validate(ctx, r.Topic, r.Value)
 	}
-	if err != nil {
-		return &RejectedError{Topic: r.Topic, Err: err}
+	if err == nil || errors.Is(err, ErrNotValidated) {
+		return err
 	}
-	return nil
+	return &RejectedError{Topic: r.Topic, Err: err}
 }
 
 // topic asks once for each topic whether it exists.

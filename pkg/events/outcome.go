@@ -59,6 +59,10 @@ func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 // with an error after which it is certainly not stored: it can be sent again.
 var ErrNotSent = errors.New("not sent")
 
+// ErrNotValidated is wrapped by a [Validator]'s error when it could not find out
+// whether a value is valid, for instance since a registry does not answer.
+var ErrNotValidated = errors.New("not validated, so not sent")
+
 // refusals are the broker's errors that the same record would meet again.
 var refusals = []*kerr.Error{
 	kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,

@@ -29,8 +29,9 @@ type Record struct {
 type Header = kgo.RecordHeader
 
 // Validator checks a value before it is produced, beyond its envelope, for
-// instance against the schema of its topic. A value is refused with the error.
-// It is called by several goroutines.
+// instance against the schema of its topic. A value is rejected with the error,
+// unless that wraps [ErrNotValidated]: then the value was not judged, and is not
+// sent. It is called by several goroutines.
 type Validator func(ctx context.Context, topic string, value []byte) error
 
 // ProducerOptions tune a [Producer]. The zero value is the specification's.

@@ -1,0 +1,67 @@
+// Package events is `suokectl events`: topics, producing and reading events,
+// their schemas and their dead letters.
+package events
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/complete"
+	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/spec"
+)
+
+// NewCmdEvents returns the noun with its verbs.
+func NewCmdEvents(f *app.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Produce, read and repair events on Kafka",
+		Long: `An event is {"meta": {id, type, version, source, time, correlation_id}, "data": …}
+on a topic named {env}.{service}.{event-type}.{version}. What is produced is
+checked before it is sent; what is read is handed on as it is.`,
+		Example: "suokectl events topics list\n" +
+			"suokectl events consume dev.auth-service.user-registered.v1 --until now",
+	}
+	cmd.AddCommand(
+		NewCmdTopics(f),
+		NewCmdEmit(f, nil),
+		NewCmdProduce(f, nil),
+		NewCmdConsume(f, nil),
+		NewCmdSchema(f),
+	)
+	return cmd
+}
+
+// explain gives the errors of pkg/events a hint on what to do next.
+func explain(err error) error {
+	var connect *events.ConnectError
+	var unknown *events.UnknownTopicError
+	var name *spec.TopicError
+	var outcome *events.UnknownOutcomeError
+	switch {
+	case errors.As(err, &connect):
+		return failure.WithHint(err, connect.Hint)
+	case errors.As(err, &unknown) && unknown.Nearest == "":
+		return failure.WithHint(err, "`suokectl events topics list` shows what there is; `suokectl events topics create "+unknown.Topic+"` makes it")
+	case errors.As(err, &name):
+		return failure.WithHint(err, "a topic is named env.service.event-type.version, such as prod.auth-service.user-registered.v1")
+	case errors.As(err, &outcome):
+		return failure.WithHint(err, "look with `suokectl events consume "+outcome.Topic+" --from -5m --until now` before sending it again; consumers must be idempotent by meta.id")
+	}
+	return err
+}
+
+// topicNames completes the names of topics.
+func topicNames(f *app.Factory) cobra.CompletionFunc {
+	return complete.Values(f, "topics", func(ctx context.Context) ([]string, error) {
+		client, err := f.Events()
+		if err != nil {
+			return nil, err
+		}
+		return client.TopicNames(ctx)
+	})
+}
