@@ -8,7 +8,8 @@ import (
 
 // TopicProblem is one thing that is wrong with a topic name.
 type TopicProblem struct {
-	// Part is env, service, event, version, or name for the name as a whole.
+	// Part is env, service, event, version; or name, length or characters for
+	// the name as a whole.
 	Part string `json:"part"`
 	// Got is what stands there; empty when the part is missing.
 	Got string `json:"got"`
@@ -46,8 +47,12 @@ func (e *TopicError) Error() string {
 	return msg
 }
 
-// PartName is the Part of a [TopicProblem] that concerns the name as a whole.
-const PartName = "name"
+// What a [TopicProblem] names as Part when it concerns the name as a whole.
+const (
+	PartName       = "name"       // it has not the parts of the format
+	PartLength     = "length"     // it is too long
+	PartCharacters = "characters" // Kafka does not take it
+)
 
 func (c Conventions) diagnose(name string) *TopicError {
 	e := &TopicError{Name: name}
@@ -71,13 +76,13 @@ func (e *TopicError) add(part, got, want string, offset int) {
 // checkWhole finds what Kafka itself would refuse, and names that leave no room for a suffix.
 func (c Conventions) checkWhole(e *TopicError, name string) {
 	if limit := c.MaxTopicLength(); len(name) > limit {
-		e.add(PartName, fmt.Sprintf("%s… (%d characters)", name[:min(24, limit)], len(name)),
+		e.add(PartLength, fmt.Sprintf("%s… (%d characters)", name[:min(24, limit)], len(name)),
 			fmt.Sprintf("at most %d, so that %s and %s fit into Kafka's %d",
 				limit, c.DeadLetter.Suffix, c.DeadLetter.ParkedSuffix, maxKafkaTopic), 0)
 	}
 	for i, r := range name {
 		if r > unicode.MaxASCII || !legalTopicChar(byte(r)) {
-			e.add(PartName, string(r), "only letters, digits, '.', '_' and '-', which is all that Kafka takes", i)
+			e.add(PartCharacters, string(r), "only letters, digits, '.', '_' and '-', which is all that Kafka takes", i)
 			return
 		}
 	}
