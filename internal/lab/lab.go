@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/internal/lab/consul"
 	"github.com/suokelife/suokectl/internal/lab/kafka"
@@ -34,6 +36,7 @@ type Lab struct {
 	context   config.Context
 	endpoints map[string]string
 	discover  *discover.Client
+	kube      *rest.Config
 	secret    []byte
 	// users is the store of user-service, which also consumes events.
 	users *services.Users
@@ -81,7 +84,7 @@ func (l *Lab) start(ctx context.Context, dir string) error {
 	l.context = config.Context{Name: config.LabName, Env: env}
 	for _, step := range []func(context.Context) error{
 		l.startConsul, l.startKafka, l.startRegistry, l.startKube(dir),
-		l.startServices(dir), l.startConsumer, l.awaitHealth,
+		l.startServices(dir), l.startMesh, l.startConsumer, l.awaitHealth,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -141,7 +144,8 @@ func (l *Lab) startKube(dir string) func(context.Context) error {
 		}
 		l.context.Kube = config.Kube{Config: kubeconfig, Namespace: meshNamespace}
 		l.endpoints["kube"] = s.URL()
-		return l.applyManifests(ctx, s.Config())
+		l.kube = s.Config()
+		return l.applyManifests(ctx)
 	}
 }
 

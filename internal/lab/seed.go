@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
 
 	events "github.com/suokelife/suokectl/pkg/events/schema"
 )
@@ -28,8 +27,8 @@ func (l *Lab) registerSchema(ctx context.Context) error {
 }
 
 // applyManifests creates the mesh's routes as the specification writes them.
-func (l *Lab) applyManifests(ctx context.Context, config *rest.Config) error {
-	client, err := dynamic.NewForConfig(config)
+func (l *Lab) applyManifests(ctx context.Context) error {
+	client, err := dynamic.NewForConfig(l.kube)
 	if err != nil {
 		return err
 	}
