@@ -1,0 +1,89 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/iostreams"
+	"github.com/suokelife/suokectl/internal/output"
+	"github.com/suokelife/suokectl/pkg/events/schema"
+)
+
+// SchemaRegisterOptions are what `events schema register` needs.
+type SchemaRegisterOptions struct {
+	IO      *iostreams.IOStreams
+	Schemas func() (*schema.Registry, error)
+	Guard   func(ctx context.Context, what string) error
+	Output  output.Flags
+	Type    typeFlag
+	Subject string
+	File    string
+	DryRun  bool
+}
+
+// NewCmdSchemaRegister returns the verb; runF replaces its run in tests.
+func NewCmdSchemaRegister(f *app.Factory, runF func(*SchemaRegisterOptions) error) *cobra.Command {
+	opts := &SchemaRegisterOptions{IO: f.IO, Schemas: f.Schemas, Guard: f.Guard}
+	cmd := &cobra.Command{
+		Use:   "register SUBJECT FILE",
+		Short: "Register a schema as the next version of a subject",
+		Long: `Register a schema as the next version of a subject. The registry refuses one that
+is invalid, or incompatible at the subject's level. A schema that the subject
+has already is found, not registered twice. FILE may be "-" for standard input.
+
+With --dry-run only the registry's verdict is asked for.`,
+		Example: `printf '{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}' > number.json
+suokectl events schema register dev.demo.number.v1-value number.json
+suokectl events schema register dev.demo.number.v1-value number.json --dry-run
+printf '{"type":"record","name":"N","fields":[{"name":"n","type":"long"}]}' | suokectl events schema register dev.demo.avro.v1-value -`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: subjectThenFile(f),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Subject, opts.File = args[0], args[1]
+			if err := opts.Output.Validate(); err != nil {
+				return err
+			}
+			if runF != nil {
+				return runF(opts)
+			}
+			return runSchemaRegister(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "ask for the registry's verdict and register nothing")
+	opts.Type.bind(cmd)
+	opts.Output.Bind(cmd)
+	return cmd
+}
+
+func runSchemaRegister(ctx context.Context, opts *SchemaRegisterOptions) error {
+	text, err := readInput(opts.IO, opts.File)
+	if err != nil {
+		return err
+	}
+	kind, err := opts.Type.of(text)
+	if err != nil {
+		return err
+	}
+	registry, err := opts.Schemas()
+	if err != nil {
+		return err
+	}
+	if opts.DryRun {
+		return printVerdict(ctx, opts.IO, opts.Output, registry, opts.Subject, kind, text)
+	}
+	if err := opts.Guard(ctx, fmt.Sprintf("register a schema for %s", opts.Subject)); err != nil {
+		return err
+	}
+	s, err := registry.Register(ctx, opts.Subject, kind, string(text))
+	if err != nil {
+		return schemaHint(ctx, registry, opts.Subject, err)
+	}
+	return output.One(opts.IO, opts.Output, schemaView(), s, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s version %d, id %d, %s\n", opts.IO.Clean(s.Subject), s.Version, s.ID, s.Type)
+		return err
+	})
+}
