@@ -15,8 +15,11 @@ var (
 	ErrRefused = errors.New("connection refused")
 	// ErrPlaintextServer says that TLS was wanted and the server speaks none.
 	ErrPlaintextServer = errors.New("the server speaks plaintext, but TLS was wanted")
-	// ErrTLSServer says that plaintext was wanted and the server speaks TLS.
-	ErrTLSServer = errors.New("the server speaks TLS, but plaintext was wanted")
+	// ErrTLSServer says that plaintext was wanted and the server hung up on it,
+	// as a server does that speaks TLS.
+	ErrTLSServer = errors.New("the server hangs up on plaintext: it probably speaks TLS")
+	// ErrNotGRPC says that the server answered in HTTP/1.1.
+	ErrNotGRPC = errors.New("the server speaks HTTP/1.1, not gRPC")
 	// ErrCertificate says that the server's certificate was not accepted.
 	ErrCertificate = errors.New("the server's certificate is not accepted")
 	// ErrClientCertificate says that the server wants another client certificate, or one at all.
@@ -38,7 +41,7 @@ type TransportError struct {
 
 func (e *TransportError) Error() string {
 	switch {
-	case errors.Is(e.Reason, ErrPlaintextServer), errors.Is(e.Reason, ErrTLSServer):
+	case errors.Is(e.Reason, ErrPlaintextServer), errors.Is(e.Reason, ErrTLSServer), errors.Is(e.Reason, ErrNotGRPC):
 		return fmt.Sprintf("%s: %v", e.Target, e.Reason)
 	default:
 		return fmt.Sprintf("%s: %v: %s", e.Target, e.Reason, e.Detail)
@@ -56,19 +59,16 @@ func (e *TransportError) GRPCStatus() *status.Status { return e.status }
 func signs(plaintext bool) []sign {
 	list := []sign{
 		{"connection refused", ErrRefused},
+		{"looked like an HTTP/1.1 header", ErrNotGRPC},
 		{"first record does not look like a TLS handshake", ErrPlaintextServer},
 		{"failed to verify certificate", ErrCertificate},
 		{"x509: ", ErrCertificate},
 		{"remote error: tls: ", ErrClientCertificate},
 	}
 	if plaintext {
-		// A TLS server answers a plaintext preface with an alert, which reads as
-		// a frame of absurd length, and hangs up.
-		list = append(list,
-			sign{"frame too large", ErrTLSServer},
-			sign{"error reading server preface: EOF", ErrTLSServer},
-			sign{"error reading server preface: unexpected EOF", ErrTLSServer},
-		)
+		// A TLS server hangs up on a plaintext preface, often after an alert,
+		// which reads as a frame of absurd length.
+		list = append(list, sign{"error reading server preface: ", ErrTLSServer})
 	}
 	return append(list, sign{"connection error: desc = ", ErrUnreachable}, sign{"name resolver error: ", ErrUnreachable})
 }
@@ -100,10 +100,11 @@ func (ch *Channel) reason(s *status.Status) error {
 	return nil
 }
 
-// isSetting reports whether a reason is one of settings, which no retry mends.
+// isSetting reports whether a reason is surely one of settings, which no retry
+// mends. A server that hangs up may just be restarting.
 func isSetting(reason error) bool {
 	switch reason { //nolint:errorlint // these are the sentinels themselves
-	case ErrPlaintextServer, ErrTLSServer, ErrCertificate, ErrClientCertificate:
+	case ErrPlaintextServer, ErrNotGRPC, ErrCertificate, ErrClientCertificate:
 		return true
 	default:
 		return false
