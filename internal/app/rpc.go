@@ -22,6 +22,8 @@ type RPCOptions struct {
 	Target  string
 	Version string
 	Tags    []string
+	// Transport is direct or mesh, over what the context says; "" leaves it.
+	Transport string
 	// Plaintext and TLS choose between them, over what the context says.
 	Plaintext, TLS bool
 	// ClientTLS replaces the context's TLS settings when it is not zero, and
@@ -33,8 +35,12 @@ type RPCOptions struct {
 	Retry     rpc.Retry
 }
 
-// meshTransport is the value of rpc.transport that leaves balancing to a sidecar.
-const meshTransport = "mesh"
+// The values of rpc.transport: calls go to instances from Consul, or to a
+// sidecar, which balances.
+const (
+	directTransport = "direct"
+	meshTransport   = "mesh"
+)
 
 // Channel opens a channel as the command line and the context say. An address
 // can be called without a context.
@@ -50,6 +56,12 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	settings, err := f.rpcSettings(target)
 	if err != nil {
 		return nil, err
+	}
+	if o.Transport != "" {
+		settings.Transport = o.Transport
+	}
+	if t := settings.Transport; t != "" && t != directTransport && t != meshTransport {
+		return nil, failure.Usagef("unknown transport %q: it is %s or %s", t, directTransport, meshTransport)
 	}
 	channel := rpc.Config{
 		Target: target.String(), ClientVersion: "suokectl/" + f.Version, APIVersion: target.Version, Retry: &o.Retry,
