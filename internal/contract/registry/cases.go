@@ -43,50 +43,57 @@ func cases() []testCase {
 
 func registering() []testCase {
 	return []testCase{
-		{"register gives an id", func(r *registry) {
+		{name: "register gives an id", check: func(r *registry) {
 			if id := r.register(user); id < 1 {
 				r.t.Fatalf("id is %v", id)
 			}
 		}},
-		{"same schema same id and version", func(r *registry) {
+		{name: "same schema same id and version", check: func(r *registry) {
 			r.equal("second id", r.register(user), r.register(user))
 			r.equal("versions", r.ok(r.do("GET", "/subjects/SUBJECT/versions", nil)).body, []any{1})
 		}},
-		{"same schema in another subject same id", func(r *registry) {
+		{name: "same schema in another subject same id", check: func(r *registry) {
 			first := r.register(user)
 			r.subject += "-2"
 			r.equal("id", r.register(user), first)
 		}},
-		{"another schema another id", func(r *registry) {
+		{name: "another schema another id", check: func(r *registry) {
 			if r.register(user) == r.register(userOptional) {
 				r.t.Fatal("two schemas have one id")
 			}
 		}},
-		{"white space is not another schema", func(r *registry) {
+		testCase{name: "white space is not another schema", check: func(r *registry) {
 			spaced := avro(strings.ReplaceAll(user["schema"], ":", " : "))
 			r.equal("id", r.register(spaced), r.register(user))
-		}},
-		{"json schema", func(r *registry) {
+		}}.but("a schema is its text: with other white space it gets another id", func(r *registry) {
+			spaced := avro(strings.ReplaceAll(user["schema"], ":", " : "))
+			if r.register(spaced) == r.register(user) {
+				r.t.Fatal("one id: the difference is gone")
+			}
+		}),
+		{name: "json schema", check: func(r *registry) {
 			r.register(account)
 			r.equal("type", r.ok(r.do("GET", "/subjects/SUBJECT/versions/1", nil)).field("schemaType"), "JSON")
 		}},
-		{"avro that is not json", func(r *registry) {
+		{name: "avro that is not json", check: func(r *registry) {
 			r.fails(r.do("POST", "/subjects/SUBJECT/versions", avro(`{"type":`)), http.StatusUnprocessableEntity, 42201)
 		}},
-		{"avro of an unknown type", func(r *registry) {
+		{name: "avro of an unknown type", check: func(r *registry) {
 			bad := avro(`{"type":"record","name":"U","fields":[{"name":"a","type":"strnig"}]}`)
 			r.fails(r.do("POST", "/subjects/SUBJECT/versions", bad), http.StatusUnprocessableEntity, 42201)
 		}},
-		{"json schema that is not json", func(r *registry) {
+		{name: "json schema that is not json", check: func(r *registry) {
 			r.fails(r.do("POST", "/subjects/SUBJECT/versions", js(`{"type":`)), http.StatusUnprocessableEntity, 42201)
 		}},
-		{"incompatible is refused", func(r *registry) {
+		{name: "incompatible is refused", check: func(r *registry) {
 			r.register(user)
+			r.level("BACKWARD")
 			r.fails(r.do("POST", "/subjects/SUBJECT/versions", userMandatory), http.StatusConflict, 409)
 			r.equal("versions", r.ok(r.do("GET", "/subjects/SUBJECT/versions", nil)).body, []any{1})
 		}},
-		{"incompatible json schema is refused", func(r *registry) {
+		{name: "incompatible json schema is refused", check: func(r *registry) {
 			r.register(account)
+			r.level("BACKWARD")
 			r.fails(r.do("POST", "/subjects/SUBJECT/versions", accountRequired), http.StatusConflict, 409)
 		}},
 	}
@@ -94,12 +101,12 @@ func registering() []testCase {
 
 func finding() []testCase {
 	return []testCase{
-		{"versions ascend", func(r *registry) {
+		{name: "versions ascend", check: func(r *registry) {
 			r.register(user)
 			r.register(userOptional)
 			r.equal("versions", r.ok(r.do("GET", "/subjects/SUBJECT/versions", nil)).body, []any{1, 2})
 		}},
-		{"latest", func(r *registry) {
+		{name: "latest", check: func(r *registry) {
 			r.register(user)
 			id := r.register(userOptional)
 			got := r.ok(r.do("GET", "/subjects/SUBJECT/versions/latest", nil))
@@ -107,56 +114,59 @@ func finding() []testCase {
 			r.equal("id", got.field("id"), id)
 			r.equal("subject", got.field("subject"), r.subject)
 		}},
-		{"one version", func(r *registry) {
+		{name: "one version", check: func(r *registry) {
 			id := r.register(user)
 			r.register(userOptional)
 			got := r.ok(r.do("GET", "/subjects/SUBJECT/versions/1", nil))
 			r.equal("id", got.field("id"), id)
 			r.equal("schema", got.field("schema"), user["schema"])
 		}},
-		{"by id", func(r *registry) {
+		{name: "by id", check: func(r *registry) {
 			id := r.register(user)
 			got := r.ok(r.do("GET", sprintf("/schemas/ids/%.0f", id), nil))
 			r.equal("schema", got.field("schema"), user["schema"])
 		}},
-		{"versions of an id", func(r *registry) {
+		{name: "versions of an id", check: func(r *registry) {
 			id := r.register(avro(`{"type":"record","name":"Lonely","fields":[]}`))
 			got := r.ok(r.do("GET", sprintf("/schemas/ids/%.0f/versions", id), nil))
 			r.equal("uses", got.body, []any{map[string]any{"subject": r.subject, "version": 1}})
 		}},
-		{"look up", func(r *registry) {
+		{name: "look up", check: func(r *registry) {
 			r.register(user)
 			id := r.register(userOptional)
 			got := r.ok(r.do("POST", "/subjects/SUBJECT", userOptional))
 			r.equal("version", got.field("version"), 2)
 			r.equal("id", got.field("id"), id)
 		}},
-		{"look up of what is not there", func(r *registry) {
+		{name: "look up of what is not there", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("POST", "/subjects/SUBJECT", userOptional), http.StatusNotFound, 40403)
 		}},
-		{"subjects", func(r *registry) {
+		{name: "subjects", check: func(r *registry) {
 			r.register(user)
 			if all, _ := r.ok(r.do("GET", "/subjects", nil)).body.([]any); !slices.Contains(all, any(r.subject)) {
 				r.t.Fatalf("%s is not among %v", r.subject, all)
 			}
 		}},
-		{"unknown subject", func(r *registry) {
+		{name: "unknown subject", check: func(r *registry) {
 			r.fails(r.do("GET", "/subjects/SUBJECT/versions", nil), http.StatusNotFound, 40401)
 			r.fails(r.do("GET", "/subjects/SUBJECT/versions/1", nil), http.StatusNotFound, 40401)
 			r.fails(r.do("GET", "/subjects/SUBJECT/versions/latest", nil), http.StatusNotFound, 40401)
 			r.fails(r.do("POST", "/subjects/SUBJECT", user), http.StatusNotFound, 40401)
 		}},
-		{"unknown version", func(r *registry) {
+		{name: "unknown version", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("GET", "/subjects/SUBJECT/versions/99", nil), http.StatusNotFound, 40402)
 		}},
-		{"invalid version", func(r *registry) {
+		testCase{name: "invalid version", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("GET", "/subjects/SUBJECT/versions/0", nil), http.StatusUnprocessableEntity, 42202)
 			r.fails(r.do("GET", "/subjects/SUBJECT/versions/first", nil), http.StatusUnprocessableEntity, 42202)
-		}},
-		{"unknown id", func(r *registry) {
+		}}.but("versions are not checked before they are looked for: 40402 for 42202", func(r *registry) {
+			r.register(user)
+			r.fails(r.do("GET", "/subjects/SUBJECT/versions/0", nil), http.StatusNotFound, 40402)
+		}),
+		{name: "unknown id", check: func(r *registry) {
 			r.fails(r.do("GET", "/schemas/ids/99999999", nil), http.StatusNotFound, 40403)
 		}},
 	}
@@ -164,34 +174,45 @@ func finding() []testCase {
 
 func configuring() []testCase {
 	return []testCase{
-		{"subject without a level of its own", func(r *registry) {
+		testCase{name: "subject without a level of its own", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("GET", "/config/SUBJECT", nil), http.StatusNotFound, 40408)
 			got := r.ok(r.do("GET", "/config/SUBJECT?defaultToGlobal=true", nil))
 			r.equal("level", got.field("compatibilityLevel"), r.ok(r.do("GET", "/config", nil)).field("compatibilityLevel"))
-		}},
-		{"level of a subject", func(r *registry) {
+		}}.but("the global level is given where 40408 is due", func(r *registry) {
+			r.register(user)
+			r.equal("level", r.ok(r.do("GET", "/config/SUBJECT", nil)).field("compatibilityLevel"), "NONE")
+		}),
+		{name: "level of a subject", check: func(r *registry) {
 			r.register(user)
 			r.level("FULL")
 			r.equal("level", r.ok(r.do("GET", "/config/SUBJECT", nil)).field("compatibilityLevel"), "FULL")
 		}},
-		{"level of a subject dropped", func(r *registry) {
+		testCase{name: "level of a subject dropped", check: func(r *registry) {
 			r.register(user)
 			r.level("NONE")
 			r.ok(r.do("DELETE", "/config/SUBJECT", nil))
 			r.fails(r.do("GET", "/config/SUBJECT", nil), http.StatusNotFound, 40408)
-		}},
-		{"global level", func(r *registry) {
+		}}.but("the global level is given where 40408 is due", func(r *registry) {
+			r.register(user)
+			r.level("FULL")
+			r.ok(r.do("DELETE", "/config/SUBJECT", nil))
+			r.equal("level", r.ok(r.do("GET", "/config/SUBJECT", nil)).field("compatibilityLevel"), "NONE")
+		}),
+		{name: "global level", check: func(r *registry) {
 			before := r.ok(r.do("GET", "/config", nil)).field("compatibilityLevel")
 			r.ok(r.do("PUT", "/config", map[string]any{"compatibility": "FORWARD"}))
 			r.equal("level", r.ok(r.do("GET", "/config", nil)).field("compatibilityLevel"), "FORWARD")
 			r.ok(r.do("PUT", "/config", map[string]any{"compatibility": before}))
 		}},
-		{"invalid level", func(r *registry) {
+		testCase{name: "invalid level", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("PUT", "/config/SUBJECT", map[string]any{"compatibility": "SOMETIMES"}), http.StatusUnprocessableEntity, 42203)
-		}},
-		{"the level decides", func(r *registry) {
+		}}.but("400 with a text that is not JSON for 42203", func(r *registry) {
+			r.register(user)
+			r.equal("status", r.do("PUT", "/config/SUBJECT", map[string]any{"compatibility": "SOMETIMES"}).status, http.StatusBadRequest)
+		}),
+		{name: "the level decides", check: func(r *registry) {
 			r.register(user)
 			r.level("FORWARD")
 			r.register(userMandatory)
@@ -201,36 +222,36 @@ func configuring() []testCase {
 
 func deleting() []testCase {
 	return []testCase{
-		{"delete a subject softly", func(r *registry) {
+		{name: "delete a subject softly", check: func(r *registry) {
 			r.register(user)
 			r.register(userOptional)
 			r.equal("deleted", r.ok(r.do("DELETE", "/subjects/SUBJECT", nil)).body, []any{1, 2})
 			r.fails(r.do("GET", "/subjects/SUBJECT/versions", nil), http.StatusNotFound, 40401)
 		}},
-		{"delete a subject for good", func(r *registry) {
+		{name: "delete a subject for good", check: func(r *registry) {
 			r.register(user)
 			r.ok(r.do("DELETE", "/subjects/SUBJECT", nil))
 			r.ok(r.do("DELETE", "/subjects/SUBJECT?permanent=true", nil))
 			r.fails(r.do("DELETE", "/subjects/SUBJECT", nil), http.StatusNotFound, 40401)
 		}},
-		{"a softly deleted subject can be registered again", func(r *registry) {
+		{name: "a softly deleted subject can be registered again", check: func(r *registry) {
 			id := r.register(user)
 			r.ok(r.do("DELETE", "/subjects/SUBJECT", nil))
 			r.equal("id", r.register(user), id)
 			r.ok(r.do("GET", "/subjects/SUBJECT/versions/latest", nil))
 		}},
-		{"delete a version", func(r *registry) {
+		{name: "delete a version", check: func(r *registry) {
 			r.register(user)
 			r.register(userOptional)
 			r.equal("deleted", r.ok(r.do("DELETE", "/subjects/SUBJECT/versions/1", nil)).body, 1)
 			r.equal("versions", r.ok(r.do("GET", "/subjects/SUBJECT/versions", nil)).body, []any{2})
 			r.fails(r.do("GET", "/subjects/SUBJECT/versions/1", nil), http.StatusNotFound, 40402)
 		}},
-		{"delete an unknown version", func(r *registry) {
+		{name: "delete an unknown version", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("DELETE", "/subjects/SUBJECT/versions/7", nil), http.StatusNotFound, 40402)
 		}},
-		{"delete an unknown subject", func(r *registry) {
+		{name: "delete an unknown subject", check: func(r *registry) {
 			r.fails(r.do("DELETE", "/subjects/SUBJECT", nil), http.StatusNotFound, 40401)
 		}},
 	}

@@ -28,22 +28,40 @@ func Run(t *testing.T, engine Engine, baseURL string) {
 	run := fmt.Sprintf("contract-%d-", time.Now().UnixNano())
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
-			r := &registry{t: t, base: baseURL, engine: engine, subject: run + strings.ReplaceAll(c.name, " ", "-") + "-value"}
+			r := &registry{t: t, base: baseURL, subject: run + strings.ReplaceAll(c.name, " ", "-") + "-value"}
+			if d, ok := c.differs[engine]; ok {
+				t.Attr("differs", d.why)
+				d.check(r)
+				return
+			}
 			c.check(r)
 		})
 	}
 }
 
 type testCase struct {
-	name  string
+	name    string
+	check   func(*registry)
+	differs map[Engine]difference
+}
+
+// difference is what an engine does where it leaves Confluent's API. It is checked too: when it is mended upstream, the
+// case fails and the difference goes.
+type difference struct {
+	why   string
 	check func(*registry)
+}
+
+// but adds the difference of Apicurio to a case.
+func (c testCase) but(why string, check func(*registry)) testCase {
+	c.differs = map[Engine]difference{Apicurio: {why, check}}
+	return c
 }
 
 // registry is one case's view: the subject is the case's own.
 type registry struct {
 	t       *testing.T
 	base    string
-	engine  Engine
 	subject string
 }
 
@@ -80,7 +98,7 @@ func (r *registry) do(method, path string, body any) answer {
 	a := answer{status: resp.StatusCode}
 	if len(bytes.TrimSpace(text)) > 0 {
 		if err := json.Unmarshal(text, &a.body); err != nil {
-			r.t.Fatalf("%s %s: status %d, not JSON: %.200q", method, path, resp.StatusCode, text)
+			a.body = string(text) // not JSON: no case is content with that
 		}
 	}
 	return a

@@ -1,6 +1,9 @@
 package registry
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
@@ -47,36 +50,60 @@ func verdicts() []testCase {
 	}
 	out := make([]testCase, 0, len(rows)+3)
 	for _, row := range rows {
-		out = append(out, testCase{row.name, row.check})
+		out = append(out, testCase{name: row.name, check: row.check})
 	}
 	return append(out,
-		testCase{"verdict against one version", func(r *registry) {
-			r.level("NONE")
+		testCase{name: "verdict against one version", check: func(r *registry) {
 			r.register(user)
+			r.level("NONE")
 			r.register(userMandatory)
 			r.level("BACKWARD")
 			r.equal("against 1", r.compatible(userMandatory, "/1"), false)
 			r.equal("against 2", r.compatible(userMandatory, "/2"), true)
 		}},
-		testCase{"verdict against an unknown version", func(r *registry) {
+		testCase{name: "verdict against an unknown version", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("POST", "/compatibility/subjects/SUBJECT/versions/9", user), 404, 40402)
 		}},
-		testCase{"verdict on an invalid schema", func(r *registry) {
+		testCase{name: "verdict on an invalid schema", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("POST", "/compatibility/subjects/SUBJECT/versions/latest", avro(`{"type":"strnig"}`)), 422, 42201)
-		}},
+		}}.but("without a level an invalid schema is called compatible", func(r *registry) {
+			r.register(user)
+			r.equal("verdict", r.compatible(avro(`{"type":"strnig"}`), "/latest"), true)
+		}),
+		testCase{name: "verdict without a version obeys the level", check: func(r *registry) {
+			r.register(userLess)
+			r.level("NONE")
+			r.register(user)
+			r.level("BACKWARD")
+			r.equal("against the last", r.compatible(userOptional, ""), true)
+			r.level("BACKWARD_TRANSITIVE")
+			r.equal("against all", r.compatible(userOptional, ""), false)
+		}}.but("all versions are compared whatever the level; registering obeys it", func(r *registry) {
+			r.register(userLess)
+			r.level("NONE")
+			r.register(user)
+			r.level("BACKWARD")
+			r.equal("against all", r.compatible(userOptional, ""), false)
+			r.register(userOptional)
+		}),
 	)
 }
 
-// check registers the earlier versions with no level, then asks for the verdict and registers, which must agree.
+// check registers the earlier versions at level NONE, then asks for the verdict and registers, which must agree.
 func (v verdict) check(r *registry) {
+	r.register(v.earlier[0])
 	r.level("NONE")
-	for _, s := range v.earlier {
+	for _, s := range v.earlier[1:] {
 		r.register(s)
 	}
 	r.level(v.level)
-	r.equal("verdict", r.compatible(v.candidate, ""), v.want)
+	version := "/latest"
+	if strings.HasSuffix(v.level, "_TRANSITIVE") {
+		version = "" // as many as the level wants
+	}
+	r.equal("verdict", r.compatible(v.candidate, version), v.want)
 	status := r.do("POST", "/subjects/SUBJECT/versions", v.candidate).status
 	r.equal("registered", status == 200, v.want)
 }
