@@ -100,14 +100,42 @@ func coloured(st iostreams.Style, health discover.Health, text string) string {
 }
 
 // hinted adds what to type next to an error that a command can help with.
-func hinted(err error, name string) error {
+func hinted(err error) error {
 	var none *discover.NoInstanceError
 	var unknown *discover.UnknownServiceError
 	switch {
+	case errors.As(err, &none) && len(none.Unhealthy()) > 0:
+		return failure.WithHint(err, "`"+explainCommand(none.Service, none.Query)+"` says why for each; --health any lets them in")
 	case errors.As(err, &none):
-		return failure.WithHint(err, "`suokectl discover explain "+name+"` says why each is left out; --health any lets them in")
+		return failure.WithHint(err, "`"+explainCommand(none.Service, none.Query)+"` shows what each instance has")
 	case errors.As(err, &unknown):
 		return failure.WithHint(err, "`suokectl discover services` lists them")
 	}
 	return err
+}
+
+// explainCommand is the command line that explains the answer to a query.
+func explainCommand(name string, q discover.Query) string {
+	line := "suokectl discover explain " + quoted(name)
+	if q.Version != "" {
+		line += " --version " + quoted(q.Version)
+	}
+	for _, tag := range q.Tags {
+		line += " --tag " + quoted(tag)
+	}
+	if q.Health != "" && q.Health != discover.Passing {
+		line += " --health " + string(q.Health)
+	}
+	return line
+}
+
+// quoted is a word as a shell reads it.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+=", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

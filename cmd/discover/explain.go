@@ -60,7 +60,7 @@ func runExplain(ctx context.Context, opts *ExplainOptions) error {
 	}
 	all, err := client.Explain(ctx, opts.Name, opts.Query)
 	if err != nil {
-		return hinted(err, opts.Name)
+		return hinted(err)
 	}
 	if opts.Output.Human() {
 		return output.Text(opts.IO, "%s", explainText(opts.IO, all))

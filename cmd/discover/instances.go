@@ -63,17 +63,17 @@ func runInstances(ctx context.Context, opts *InstancesOptions) error {
 	}
 	all, err := client.Explain(ctx, opts.Name, opts.Query)
 	if err != nil {
-		return hinted(err, opts.Name)
+		return hinted(err)
 	}
 	instances := discover.Included(all)
 	if len(instances) == 0 {
-		return hinted(&discover.NoInstanceError{Service: opts.Name, Query: opts.Query, Known: all}, opts.Name)
+		return hinted(&discover.NoInstanceError{Service: opts.Name, Query: opts.Query, Known: all})
 	}
 	if err := output.List(opts.IO, opts.Output, instanceView(), instances); err != nil {
 		return err
 	}
 	if out := len(all) - len(instances); out > 0 && opts.Output.Human() {
-		opts.IO.Infof("%s left out: `suokectl discover explain %s` says why", plural(out, "instance"), opts.Name)
+		opts.IO.Infof("%s left out: `%s` says why", plural(out, "instance"), explainCommand(opts.Name, opts.Query))
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type TLS struct {
 type Client struct {
 	consul     *api.Client
 	address    string // as errors name it
+	anonymous  bool   // no token is sent
 	datacenter string
 	timeout    time.Duration
 	transport  *http.Transport
@@ -87,7 +88,8 @@ func New(config Config) (*Client, error) {
 		timeout = defaultTimeout
 	}
 	return &Client{
-		consul: consul, address: config.Address, datacenter: config.Datacenter, timeout: timeout, transport: transport,
+		consul: consul, address: config.Address, anonymous: config.Token == "", datacenter: config.Datacenter,
+		timeout: timeout, transport: transport,
 	}, nil
 }
 

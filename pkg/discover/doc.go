@@ -18,5 +18,6 @@
 // # Nothing from the environment
 //
 // A Client is what its [Config] says. The CONSUL_* variables, which Consul's own client reads whenever something is
-// left empty, do not change where it connects, what token it sends or what namespace it asks.
+// left empty, do not change where it connects, what token it sends or what namespace it asks. (That client still logs
+// a warning to stderr when CONSUL_HTTP_SSL or CONSUL_HTTP_SSL_VERIFY is set to what is no boolean.)
 package discover

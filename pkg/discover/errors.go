@@ -20,8 +20,8 @@ import (
 var (
 	// ErrNoInstance is what a *NoInstanceError and an *UnknownServiceError are.
 	ErrNoInstance = errors.New("no instance")
-	// ErrFiltered is what a *RequestError is when Consul left something out of its reply for want of a permission, so
-	// that an empty reply does not mean that there is nothing.
+	// ErrFiltered is what a *RequestError is when Consul left something out of its reply for want of a permission, or
+	// may have left out all of it, so that an empty reply does not mean that there is nothing.
 	ErrFiltered = errors.New("ACLs hide a part of the reply")
 	// ErrDenied is what a *RequestError is when the token may not do what was asked, or is not known.
 	ErrDenied = errors.New("permission denied")
@@ -61,10 +61,20 @@ func (c *Client) failed(err error, format string, args ...any) error {
 	return &RequestError{Attempt: fmt.Sprintf(format, args...), Address: c.address, Reason: reason, Kind: kind, Err: err}
 }
 
-func (c *Client) filtered(format string, args ...any) error {
+// hidden returns an error when ACLs keep something out of a reply, or may keep out everything: to the anonymous token
+// Consul does not say that it hides what it does.
+func (c *Client) hidden(meta *api.QueryMeta, size int, format string, args ...any) error {
+	reason := ""
+	switch {
+	case meta.ResultsFilteredByACLs:
+		reason = "ACLs hide a part of the reply; use a token that may read these services and their nodes"
+	case size == 0 && c.anonymous && meta.DefaultACLPolicy == "deny":
+		reason = "it shows nothing to the anonymous token; is a token missing?"
+	default:
+		return nil
+	}
 	return &RequestError{
-		Attempt: fmt.Sprintf(format, args...), Address: c.address, Kind: ErrFiltered, Err: ErrFiltered,
-		Reason: "ACLs hide a part of the reply; use a token that may read these services and their nodes",
+		Attempt: fmt.Sprintf(format, args...), Address: c.address, Reason: reason, Kind: ErrFiltered, Err: ErrFiltered,
 	}
 }
 

@@ -85,6 +85,11 @@ func TestFailures(t *testing.T) {
 		hide(w)
 		_, _ = io.WriteString(w, "[]")
 	})
+	denied := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Consul-LastContact", "0")
+		w.Header().Set("X-Consul-Default-ACL-Policy", "deny")
+		_, _ = io.WriteString(w, "[]")
+	})
 	for _, row := range []struct {
 		what   string
 		config discover.Config
@@ -104,6 +109,7 @@ func TestFailures(t *testing.T) {
 		{"cut in the middle", discover.Config{Address: cut.URL}, discover.ErrUnreachable, "cut off in the middle"},
 		{"not JSON", discover.Config{Address: answering(t, 200, "<html>")}, nil, "is this Consul's HTTP port?"},
 		{"JSON of something else", discover.Config{Address: answering(t, 200, `{"error": 1}`)}, nil, "is this Consul's HTTP port?"},
+		{"shown nothing as nobody", discover.Config{Address: denied.URL}, discover.ErrFiltered, "is a token missing?"},
 		{"filtered by ACLs", discover.Config{Address: hidden.URL}, discover.ErrFiltered, "ACLs hide a part of the reply"},
 	} {
 		t.Run(row.what, func(t *testing.T) {

@@ -92,7 +92,7 @@ func (e *NoInstanceError) Is(target error) bool { return target == ErrNoInstance
 // Error says in one line what keeps the instances out: the version or tags that none of them has beside those that
 // there are, or else how many have which health and what the first of them says.
 func (e *NoInstanceError) Error() string {
-	wanted := e.unhealthy()
+	wanted := e.Unhealthy()
 	if len(wanted) == 0 {
 		return e.noneSelected()
 	}
@@ -112,8 +112,8 @@ func (e *NoInstanceError) Error() string {
 		subject, verb, countHealth(wanted), first.Instance.ID, first.Sentences()[0])
 }
 
-// unhealthy returns the known instances that only their health keeps out.
-func (e *NoInstanceError) unhealthy() []Explanation {
+// Unhealthy returns the known instances that only their health keeps out.
+func (e *NoInstanceError) Unhealthy() []Explanation {
 	var out []Explanation
 	for _, known := range e.Known {
 		if !slices.ContainsFunc(known.Causes, func(c Cause) bool { return !c.aboutHealth() }) {

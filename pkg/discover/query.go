@@ -64,8 +64,8 @@ func (c *Client) read(ctx context.Context, name string, q Query, options *api.Qu
 	if err != nil {
 		return nil, 0, c.failed(err, "list the instances of %s", name)
 	}
-	if meta.ResultsFilteredByACLs {
-		return nil, 0, c.filtered("list the instances of %s", name)
+	if err := c.hidden(meta, len(entries), "list the instances of %s", name); err != nil {
+		return nil, 0, err
 	}
 	list := make([]Instance, len(entries))
 	for i, entry := range entries {

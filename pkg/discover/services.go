@@ -35,8 +35,8 @@ func (c *Client) names(ctx context.Context, q Query) ([]string, error) {
 	if err != nil {
 		return nil, c.failed(err, "list the services")
 	}
-	if meta.ResultsFilteredByACLs {
-		return nil, c.filtered("list the services")
+	if err := c.hidden(meta, len(services), "list the services"); err != nil {
+		return nil, err
 	}
 	return slices.Sorted(maps.Keys(services)), nil
 }

@@ -2,9 +2,11 @@ package discover
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"maps"
 	"math/rand/v2"
+	"net/http/httptrace"
 	"slices"
 	"time"
 )
@@ -92,16 +94,41 @@ func (w *watch) wait(ctx context.Context, index uint64) {
 	w.index = index
 }
 
+// read waits for a change after the index. A connection that had to be made anew may lead to an agent that lost its
+// state, on which an old index would wait in vain: then, as at first, the state is read as it is.
 func (w *watch) read(ctx context.Context) ([]Instance, uint64, error) {
-	limit := w.client.timeout
-	options := w.client.options(ctx, w.query)
 	if w.index > 0 {
-		options.WaitIndex, options.WaitTime = w.index, watchWait
-		limit = watchWait + watchWait/16 + watchGrace
+		known, index, err := w.block(ctx)
+		if !errors.Is(err, errNewConnection) {
+			return known, index, err
+		}
+		w.index = 0
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := w.client.bounded(ctx)
 	defer cancel()
-	return w.client.read(ctx, w.name, w.query, options)
+	return w.client.read(ctx, w.name, w.query, w.client.options(ctx, w.query))
+}
+
+var errNewConnection = errors.New("the connection is a new one")
+
+// block ends early with errNewConnection before it waits on a connection that was not used before.
+func (w *watch) block(ctx context.Context) ([]Instance, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchWait+watchWait/16+watchGrace)
+	defer cancel()
+	ctx, interrupt := context.WithCancelCause(ctx)
+	defer interrupt(nil)
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
+		if !got.Reused {
+			interrupt(errNewConnection)
+		}
+	}})
+	options := w.client.options(traced, w.query)
+	options.WaitIndex, options.WaitTime = w.index, watchWait
+	known, index, err := w.client.read(traced, w.name, w.query, options)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errNewConnection) {
+		return nil, 0, cause
+	}
+	return known, index, err
 }
 
 func (q Query) filter(known []Instance) []Instance {

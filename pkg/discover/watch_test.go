@@ -108,6 +108,36 @@ func TestWatchOutlivesTheAgent(t *testing.T) {
 	}
 }
 
+// TestWatchSeesAnAgentThatForgotBetweenTwoReads: no read fails, and the old index would wait for minutes.
+func TestWatchSeesAnAgentThatForgotBetweenTwoReads(t *testing.T) {
+	server, err := consul.Start(consul.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }() // the last of them
+	c := client(t, discover.Config{Address: server.Addr()})
+	id := register(t, c, "auth-service", "v1", 1, discover.Passing)
+	for range 20 { // the next agent's index must be the lower one
+		report(t, c, id, discover.Critical, "")
+		report(t, c, id, discover.Passing, "")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for update := range c.Watch(ctx, "auth-service", discover.Query{}) {
+		if ids(update.Instances) == "2" {
+			return
+		}
+		if err := server.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if server, err = consul.Start(consul.Options{Addr: server.Addr()}); err != nil {
+			t.Fatal(err)
+		}
+		register(t, client(t, discover.Config{Address: server.Addr()}), "auth-service", "v1", 2, discover.Passing)
+	}
+	t.Fatal("the watch waits on the index of the agent that is gone")
+}
+
 // TestWatchIndex plays an agent whose index goes backwards, and sees what is asked.
 func TestWatchIndex(t *testing.T) {
 	replies := []string{"7", "9", "3", "4"}
