@@ -57,9 +57,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	if c.connected {
 		return nil
 	}
-	bounded, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout)
-	defer cancel()
-	if err := c.kafka.Ping(bounded); err != nil {
+	if err := c.ping(ctx); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("connect to Kafka: %w", context.Cause(ctx))
 		}
@@ -67,6 +65,33 @@ func (c *Client) Ping(ctx context.Context) error {
 	}
 	c.connected = true
 	return nil
+}
+
+// ping uses a client of its own, which it closes when the time is over: a
+// broker that accepts a connection and says nothing would otherwise be waited
+// for as long as a request may take.
+func (c *Client) ping(ctx context.Context) error {
+	kafka, err := kgo.NewClient(c.opts...)
+	if err != nil {
+		return err
+	}
+	defer kafka.Close()
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, kafka.Close)
+	defer stop()
+	if err := kafka.Ping(ctx); err != nil {
+		return firstOf(ctx.Err(), err)
+	}
+	return nil
+}
+
+// firstOf returns the reason of an error where there is one.
+func firstOf(reason, err error) error {
+	if reason != nil {
+		return reason
+	}
+	return err
 }
 
 // Admin returns a client for administrative requests, after a [Client.Ping].

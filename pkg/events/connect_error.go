@@ -44,7 +44,7 @@ func shortReason(err error) string {
 		return "connection refused"
 	case isTimeout(err):
 		return "no answer"
-	case errors.Is(err, io.EOF):
+	case isHangup(err):
 		return "the broker closed the connection"
 	}
 	return err.Error()
@@ -62,6 +62,8 @@ func connectHint(cfg Config, err error) string {
 		return "the broker's certificate is not trusted: give its CA, or the name it is made for"
 	case isSASL(err):
 		return "the broker does not take these credentials: look at the SASL mechanism, user and password"
+	case isTimeout(err) && cfg.TLS != nil:
+		return "the address swallows packets, or the broker speaks plaintext there and waits: is TLS meant to be on?"
 	case isTimeout(err):
 		return "the address swallows packets (firewall, wrong network), or the broker is stuck"
 	case cfg.TLS != nil && (errors.As(err, &notTLS) || isHangup(err)):

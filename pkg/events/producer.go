@@ -62,7 +62,6 @@ func (c *Client) NewProducer(ctx context.Context, o ProducerOptions) (*Producer,
 	}
 	kafka, err := c.Open(ctx,
 		kgo.ProducerLinger(o.Linger),
-		kgo.MaxProduceRequestsInflightPerBroker(spec.ProducerInFlight),
 		// A record that no broker took is failed a little before its wait
 		// ends, so that "not sent" is not mistaken for "unknown".
 		kgo.RecordDeliveryTimeout(max(o.AckTimeout*4/5, time.Second)),

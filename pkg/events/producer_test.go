@@ -1,0 +1,206 @@
+package events_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/spec"
+	"github.com/suokelife/suokectl/pkg/telemetry"
+)
+
+func TestEmitIsReadBack(t *testing.T) {
+	c := newCluster(t, registeredTopics(3)...)
+	ctx := telemetry.WithRequestID(c.ctx, "r-1")
+	emitted, err := c.producer(events.ProducerOptions{}).Emit(ctx, events.NewEvent{
+		Env: "dev", Service: "auth-service", Type: "user-registered", Data: json.RawMessage(`{"n": 1e2}`), Key: "u-1",
+	})
+	c.must(err)
+	records, _ := c.read(events.ScanOptions{Topic: registered})
+	if len(records) != 1 {
+		t.Fatalf("got %d records", len(records))
+	}
+	r := records[0]
+	e, err := c.client.Conventions().ParseEvent(r.Value)
+	c.must(err)
+	if r.Partition != emitted.Partition || r.Offset != emitted.Offset || string(r.Key) != "u-1" {
+		t.Errorf("stored at %d/%d key %q, acknowledged as %+v", r.Partition, r.Offset, r.Key, emitted)
+	}
+	if e.Meta.ID != emitted.ID || e.Meta.CorrelationID != "r-1" || string(e.Data) != `{"n": 1e2}` {
+		t.Errorf("got %+v", e)
+	}
+	if len(r.Headers) != 1 || r.Headers[0].Key != spec.HeaderRequestID || string(r.Headers[0].Value) != "r-1" {
+		t.Errorf("headers %v", r.Headers)
+	}
+}
+
+func TestInvalidRecordsAreRejectedAndNotStored(t *testing.T) {
+	c := newCluster(t, registeredTopics(1)...)
+	p := c.producer(events.ProducerOptions{Validate: func(_ context.Context, _ string, value []byte) error {
+		if strings.Contains(string(value), "forbidden") {
+			return errors.New("forbidden by the schema")
+		}
+		return nil
+	}})
+	good := string(event("e-1"))
+	without := func(field string) string {
+		var e map[string]map[string]any
+		c.must(json.Unmarshal([]byte(good), &e))
+		delete(e["meta"], field)
+		text, err := json.Marshal(e)
+		c.must(err)
+		return string(text)
+	}
+	for name, value := range map[string]string{
+		"empty":          "",
+		"not JSON":       "hello",
+		"binary":         "\x00\x00\x00\x00\x07abc",
+		"cut short":      good[:len(good)-3],
+		"no meta":        `{"data":{}}`,
+		"no data":        `{"meta":` + good[len(`{"meta":`):strings.Index(good, `,"data"`)] + `}`,
+		"no id":          without("id"),
+		"no type":        without("type"),
+		"no version":     without("version"),
+		"no source":      without("source"),
+		"no time":        without("time"),
+		"another type":   strings.Replace(good, "user-registered", "user-deleted", 1),
+		"another source": strings.Replace(good, "auth-service", "mail-service", 1),
+		"another major":  strings.Replace(good, "1.0", "2.0", 1),
+		"naive time":     strings.Replace(good, "12:00:00Z", "12:00:00", 1),
+		"its schema":     strings.Replace(good, "u-1", "forbidden", 1),
+	} {
+		_, err := p.Produce(c.ctx, events.Record{Topic: registered, Value: []byte(value)})
+		var rejected *events.RejectedError
+		if !errors.As(err, &rejected) {
+			t.Errorf("%s: got %v, want a RejectedError", name, err)
+		}
+		if checked := p.Check(c.ctx, events.Record{Topic: registered, Value: []byte(value)}); fmt.Sprint(checked) != fmt.Sprint(err) {
+			t.Errorf("%s: Check says %v, Produce %v", name, checked, err)
+		}
+	}
+	if _, err := p.Produce(c.ctx, events.Record{Topic: registered}); err == nil {
+		t.Error("a tombstone was taken")
+	}
+	if records, _ := c.read(events.ScanOptions{Topic: registered}); len(records) != 0 {
+		t.Errorf("%d records were stored", len(records))
+	}
+}
+
+func TestRefusedByTheBroker(t *testing.T) {
+	c := newCluster(t, registeredTopics(1)...)
+	p := c.producer(events.ProducerOptions{})
+	huge := strings.Replace(string(event("e-1")), "u-1", strings.Repeat("x", 2<<20), 1)
+	for name, r := range map[string]events.Record{
+		"a huge record":   {Topic: registered, Value: []byte(huge)},
+		"unknown topic":   {Topic: "dev.auth-service.user-registred.v1", Value: event("e-1")},
+		"a bad topicname": {Topic: "Users", Value: event("e-1")},
+	} {
+		_, err := p.Produce(c.ctx, r)
+		var rejected *events.RejectedError
+		if !errors.As(err, &rejected) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	ack, err := p.Produce(c.ctx, events.Record{Topic: registered, Value: event("e-2")})
+	if err != nil || ack.Offset != 0 {
+		t.Errorf("after the refusals: %+v %v", ack, err)
+	}
+}
+
+func TestAValidatorThatCannotTellRejectsNothing(t *testing.T) {
+	c := newCluster(t, registeredTopics(1)...)
+	p := c.producer(events.ProducerOptions{Validate: func(context.Context, string, []byte) error {
+		return fmt.Errorf("%w: registry away", events.ErrNotValidated)
+	}})
+	_, err := p.Produce(c.ctx, events.Record{Topic: registered, Value: event("e-1")})
+	var rejected *events.RejectedError
+	if !errors.Is(err, events.ErrNotValidated) || errors.As(err, &rejected) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestSendKeepsTheOrderOfAKey(t *testing.T) {
+	c := newCluster(t, registeredTopics(3)...)
+	p := c.producer(events.ProducerOptions{Linger: time.Millisecond})
+	const n = 2000
+	var wg sync.WaitGroup
+	wg.Add(n)
+	for i := range n {
+		p.Send(c.ctx, events.Record{Topic: registered, Key: []byte{byte(i % 7)}, Value: event(fmt.Sprintf("%06d", i))}, func(_ events.Ack, err error) {
+			defer wg.Done()
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	last := make(map[string]string)
+	records, _ := c.read(events.ScanOptions{Topic: registered})
+	for _, r := range records {
+		if id := string(r.Value[15:21]); id <= last[string(r.Key)] {
+			t.Fatalf("key %x: %s after %s", r.Key, id, last[string(r.Key)])
+		} else {
+			last[string(r.Key)] = id
+		}
+	}
+	if len(records) != n {
+		t.Fatalf("got %d records", len(records))
+	}
+}
+
+// swallow lets a broker take produce requests and answer none.
+func swallow(broker *kfake.Cluster) {
+	broker.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		return nil, nil, true
+	})
+}
+
+func TestNoAcknowledgementInTimeIsUnknown(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, registered))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	c := &cluster{T: t, ctx: t.Context()}
+	c.client = c.connect(events.Config{Brokers: broker.ListenAddrs()})
+	p := c.producer(events.ProducerOptions{AckTimeout: 1500 * time.Millisecond})
+	_, err = p.Produce(c.ctx, events.Record{Topic: registered, Value: event("e-1")})
+	c.must(err)
+	swallow(broker)
+
+	_, err = p.Produce(c.ctx, events.Record{Topic: registered, Value: event("e-2")})
+	var unknown *events.UnknownOutcomeError
+	if !errors.As(err, &unknown) || unknown.Waited != 1500*time.Millisecond {
+		t.Fatalf("got %v, want an unknown outcome", err)
+	}
+
+	reason := errors.New("interrupted")
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	time.AfterFunc(50*time.Millisecond, func() { cancel(reason) })
+	_, err = p.Produce(ctx, events.Record{Topic: registered, Value: event("e-3")})
+	if !errors.As(err, &unknown) || !errors.Is(err, reason) {
+		t.Fatalf("interrupted: got %v", err)
+	}
+
+	left := make(chan error, 1)
+	p.Send(c.ctx, events.Record{Topic: registered, Value: event("e-4")}, func(_ events.Ack, err error) { left <- err })
+	short, cancelShort := context.WithTimeout(c.ctx, 50*time.Millisecond)
+	defer cancelShort()
+	var unflushed *events.UnflushedError
+	if err := p.Close(short); !errors.As(err, &unflushed) || unflushed.Records != 1 {
+		t.Fatalf("close: got %v, want one record left behind", err)
+	}
+	if err := <-left; !errors.As(err, &unknown) {
+		t.Fatalf("the record left behind: got %v", err)
+	}
+}
