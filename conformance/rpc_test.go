@@ -1,0 +1,149 @@
+//go:build unix
+
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/suokelife/suokectl/internal/lab/services"
+	"github.com/suokelife/suokectl/internal/testenv"
+	"github.com/suokelife/suokectl/pkg/rpc"
+	"github.com/suokelife/suokectl/pkg/secure"
+)
+
+// TestGrpcurlReadsTheDemoServices asks the same of the lab's services as
+// grpcurl does and as we do: what they offer, and the answers to calls of all
+// four kinds.
+func TestGrpcurlReadsTheDemoServices(t *testing.T) {
+	t.Parallel()
+	secret := []byte("a secret that services share")
+	server, err := services.Start(services.Options{Name: "health-service", Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	source, err := secure.NewTokenSource(secure.TokenConfig{Issuer: "conformance", Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := source.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel, err := rpc.NewChannel(t.Context(), rpc.Config{
+		Target: server.Addr(), Credentials: secure.CallCredentials{Token: source.Token, AllowPlaintext: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = channel.Close() })
+	peer := grpcurl{path: testenv.Tool(t, "grpcurl"), address: server.Addr(), token: token}
+
+	descriptors := channel.Reflect(t.Context())
+	defer descriptors.Close()
+	ours, err := descriptors.Services()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if theirs := strings.Fields(peer.run(t, "", "list")); strings.Join(ours, " ") != strings.Join(theirs, " ") {
+		t.Errorf("services: we see %v, grpcurl %v", ours, theirs)
+	}
+	for _, c := range []struct{ method, request string }{
+		{"GetVitals", `{"user_id":"u1"}`},
+		{"WatchVitals", `{"user_id":"u1","count":4}`},
+		{"RecordVitals", `{"vitals":{"heart_rate":60}} {"vitals":{"heart_rate":81}}`},
+		{"CheckVitals", `{"vitals":{"heart_rate":60}} {"vitals":{"temperature":39.5}}`},
+	} {
+		method := "suokelife.health.v1.HealthService/" + c.method
+		call, err := channel.Call(t.Context(), rpc.Request{Method: method, Body: strings.NewReader(c.request)})
+		if err != nil || call.Err() != nil {
+			t.Errorf("%s: %v, %v", c.method, err, call.Err())
+			continue
+		}
+		theirs := messages(t, peer.run(t, c.request, "-d", "@", method))
+		if got, want := timeless(t, call.Messages), timeless(t, theirs); got != want {
+			t.Errorf("%s: we get %s, grpcurl %s", c.method, got, want)
+		}
+	}
+	if out, code := peer.try(t, "-d", "{}", "suokelife.health.v1.HealthService/GetVitals"); code != 64+3 {
+		t.Errorf("grpcurl exits with %d on INVALID_ARGUMENT: %s", code, out)
+	}
+}
+
+// grpcurl is the peer's command on one server.
+type grpcurl struct{ path, address, token string }
+
+func (g grpcurl) command(ctx context.Context, args []string) *exec.Cmd {
+	verb := args[len(args)-1]
+	head := []string{"-plaintext", "-expand-headers", "-H", "authorization: Bearer ${TOKEN}"}
+	all := append(append(head, args[:len(args)-1]...), g.address, verb)
+	cmd := exec.CommandContext(ctx, g.path, all...)
+	cmd.Env = append(cmd.Environ(), "TOKEN="+g.token)
+	return cmd
+}
+
+func (g grpcurl) run(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := g.command(ctx, args)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", cmd, err, &stderr)
+	}
+	return string(out)
+}
+
+func (g grpcurl) try(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	cmd := g.command(t.Context(), args)
+	out, _ := cmd.CombinedOutput()
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+func messages(t *testing.T, text string) []json.RawMessage {
+	t.Helper()
+	var list []json.RawMessage
+	for decoder := json.NewDecoder(strings.NewReader(text)); decoder.More(); {
+		var message json.RawMessage
+		if err := decoder.Decode(&message); err != nil {
+			t.Fatalf("%v in %s", err, text)
+		}
+		list = append(list, message)
+	}
+	return list
+}
+
+// timeless is the messages in one form, without the time of each reading.
+func timeless(t *testing.T, list []json.RawMessage) string {
+	t.Helper()
+	var all []map[string]any
+	for _, text := range list {
+		var message map[string]any
+		if err := json.Unmarshal(text, &message); err != nil {
+			t.Fatal(err)
+		}
+		if vitals, ok := message["vitals"].(map[string]any); ok {
+			delete(vitals, "measuredAt")
+		}
+		all = append(all, message)
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
