@@ -19,7 +19,7 @@ func (k *checker) checkComment(f *file, e element) {
 	text, what := f.text(e.node), nameRules[e.kind].what
 	switch {
 	case text == "":
-		k.add(f.finding(commentRules[e.kind], e.node, fmt.Sprintf("%s %q has no comment", what, e.name.Val), "say above it what it is for"))
+		k.add(f.finding(commentRules[e.kind], e.name, fmt.Sprintf("%s %q has no comment", what, e.name.Val), "say above it what it is for"))
 	case !isDetailed(text, e.name.Val):
 		k.add(f.finding("COMMENT_DETAILED", e.name, fmt.Sprintf("the comment of %s %q says no more than its name: %q", what, e.name.Val, text),
 			"say what it means, its unit, its limits or its default"))

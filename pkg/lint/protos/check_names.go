@@ -33,8 +33,8 @@ func (k *checker) checkName(f *file, e element) {
 	}
 	switch n := e.node.(type) {
 	case *ast.FieldNode:
-		if n.Label.KeywordNode != nil && n.Label.KeywordNode.Val == "required" {
-			k.add(f.finding("FIELD_NOT_REQUIRED", e.name, fmt.Sprintf("field %q is required", e.name.Val), "leave out required"))
+		if isRequired(n) {
+			k.add(f.finding("FIELD_NOT_REQUIRED", e.name, fmt.Sprintf("field %q is required", e.name.Val), "make it optional"))
 		}
 	case *ast.EnumNode:
 		k.checkAlias(f, n)
@@ -48,6 +48,19 @@ func (k *checker) checkName(f *file, e element) {
 		k.checkMethodType(f, e, n.Input, "request", "Request", "RPC_REQUEST_STANDARD_NAME")
 		k.checkMethodType(f, e, n.Output, "response", "Response", "RPC_RESPONSE_STANDARD_NAME")
 	}
+}
+
+// isRequired knows both spellings: proto2's label and the editions' feature.
+func isRequired(n *ast.FieldNode) bool {
+	if n.Label.KeywordNode != nil && n.Label.Val == "required" {
+		return true
+	}
+	for o := range options(n) {
+		if v, ok := o.Val.Value().(ast.Identifier); ok && v == "LEGACY_REQUIRED" {
+			return true
+		}
+	}
+	return false
 }
 
 func (k *checker) checkAlias(f *file, n *ast.EnumNode) {

@@ -18,7 +18,7 @@ func (f *file) leading(n ast.Node) []ast.Comment {
 	for i := all.Len() - 1; i >= 0; i-- {
 		c := all.Index(i)
 		isBlock := strings.HasPrefix(c.RawText(), "/*")
-		if c.End().Line < line-1 || isBlock && i < all.Len()-1 {
+		if c.End().Line != line-1 || isBlock && i < all.Len()-1 {
 			break
 		}
 		first, line = i, c.Start().Line
@@ -37,14 +37,26 @@ func (f *file) leading(n ast.Node) []ast.Comment {
 func (f *file) text(n ast.Node) string {
 	var lines []string
 	for _, c := range f.leading(n) {
-		raw := strings.TrimSuffix(strings.TrimPrefix(c.RawText(), "/*"), "*/")
-		for line := range strings.Lines(raw) {
-			if line = strings.Trim(line, " \t\r\n/*"); line != "" && !lint.IsIgnore(line) {
+		for line := range strings.Lines(content(c.RawText())) {
+			if line = strings.TrimSpace(line); line != "" && !lint.IsIgnore(line) {
 				lines = append(lines, line)
 			}
 		}
 	}
 	return strings.Join(lines, " ")
+}
+
+// content takes the markers off a comment, with the star that begins the later
+// lines of a block.
+func content(raw string) string {
+	if line, ok := strings.CutPrefix(raw, "//"); ok {
+		return line
+	}
+	lines := strings.Split(strings.TrimSuffix(strings.TrimPrefix(raw, "/*"), "*/"), "\n")
+	for i, line := range lines[1:] {
+		lines[i+1] = strings.TrimPrefix(strings.TrimLeft(line, " \t"), "*")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // findIgnores gathers the ignores of the whole file. One in the comment of a

@@ -123,8 +123,8 @@ func (f *file) addMessage(node ast.Node, name *ast.IdentNode, decls []ast.Messag
 	}
 }
 
-// addMember adds a field. Groups are skipped, but not what is in them: their
-// name is that of a message and of a field at once, so no rule fits it.
+// addMember adds a field. A group is a message and a field at once; its field's
+// name is made of the message's, so only that is held to the rules.
 func (f *file) addMember(node ast.Node) {
 	switch n := node.(type) {
 	case *ast.FieldNode:
@@ -132,9 +132,7 @@ func (f *file) addMember(node ast.Node) {
 	case *ast.MapFieldNode:
 		f.add(field, n, n.Name, "")
 	case *ast.GroupNode:
-		inner := &file{}
-		inner.addMessage(n, n.Name, n.Decls)
-		f.elements = append(f.elements, inner.elements[1:]...)
+		f.addMessage(n, n.Name, n.Decls)
 	}
 }
 

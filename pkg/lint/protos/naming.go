@@ -10,9 +10,9 @@ var (
 	lowerSnake = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`)
 	upperSnake = regexp.MustCompile(`^[A-Z0-9]+(_[A-Z0-9]+)*$`)
 	pascal     = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
-	// stability is how buf reads the version at the end of a package: v1,
-	// v1beta1, v1p2alpha1, v1test….
-	packageVersion = regexp.MustCompile(`^v[1-9][0-9]*(test.*|(p[1-9][0-9]*)?(alpha|beta)[1-9][0-9]*)?$`)
+	// packageVersion is what buf takes for a version at the end of a package:
+	// v1, v1beta, v1beta1, v1p2alpha1, v1test and so on.
+	packageVersion = regexp.MustCompile(`^v0*[1-9][0-9]*(test.*|(p[1-9][0-9]*)?(alpha|beta)([1-9][0-9]*)?)?$`)
 )
 
 // snake divides a name into words by '_', as buf does: before a capital that
