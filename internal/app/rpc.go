@@ -112,15 +112,7 @@ func (f *Factory) instances(target rpc.Target) func(context.Context) ([]string, 
 		if err != nil {
 			return nil, err
 		}
-		found, err := client.Instances(ctx, target.Service, discover.Query{Version: target.Version, Tags: target.Tags})
-		if err != nil {
-			return nil, err
-		}
-		addresses := make([]string, len(found))
-		for i, instance := range found {
-			addresses[i] = instance.HostPort()
-		}
-		return addresses, nil
+		return client.Endpoints(target.Service, discover.Query{Version: target.Version, Tags: target.Tags})(ctx)
 	}
 }
 

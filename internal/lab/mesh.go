@@ -26,15 +26,11 @@ func (l *Lab) startMesh(ctx context.Context) error {
 }
 
 func (l *Lab) meshEndpoints(ctx context.Context, service string, labels map[string]string) ([]string, error) {
-	list, err := l.discover.Instances(ctx, service, discover.Query{Version: labels["version"]})
+	addresses, err := l.discover.Endpoints(service, discover.Query{Version: labels["version"]})(ctx)
 	var none *discover.NoInstanceError
 	var unknown *discover.UnknownServiceError
 	if errors.As(err, &none) || errors.As(err, &unknown) {
 		return nil, nil // the proxy says "no healthy upstream"
-	}
-	addresses := make([]string, len(list))
-	for i, instance := range list {
-		addresses[i] = instance.HostPort()
 	}
 	return addresses, err
 }
