@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/suokelife/suokectl/cmd/chaos"
 	"github.com/suokelife/suokectl/cmd/config"
 	"github.com/suokelife/suokectl/cmd/demo"
 	"github.com/suokelife/suokectl/cmd/discover"
+	"github.com/suokelife/suokectl/cmd/events"
 	"github.com/suokelife/suokectl/cmd/lab"
 	"github.com/suokelife/suokectl/cmd/rpc"
 	"github.com/suokelife/suokectl/cmd/version"
@@ -60,8 +62,10 @@ machine, and "suokectl demo" tells its story.`,
 	cmd.AddCommand(
 		config.NewCmdConfig(f),
 		lab.NewCmdLab(f),
+		events.NewCmdEvents(f),
 		discover.NewCmdDiscover(f),
 		rpc.NewCmdRPC(f),
+		chaos.NewCmdChaos(f),
 		demo.NewCmdDemo(f, nil),
 		version.NewCmdVersion(f, nil),
 		newCmdCompletion(f),
