@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/bufbuild/protocompile"
@@ -65,10 +67,10 @@ func (c *compilation) run(ctx context.Context, files []*file) error {
 	c.explicit = map[string]bool{}
 	var paths []string
 	for _, f := range files {
-		if !c.explicit[f.path] {
+		if c.importsExist(f) && !c.explicit[f.path] {
 			paths = append(paths, f.path)
+			c.explicit[f.path] = true
 		}
-		c.explicit[f.path] = true
 	}
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.WithStandardImports(protocompile.ResolverFunc(c.find)),
@@ -87,16 +89,50 @@ func (c *compilation) find(name string) (protocompile.SearchResult, error) {
 		// Not its AST: that has the name of the source, not the import path.
 		return protocompile.SearchResult{Source: bytes.NewReader(f.src.Text)}, nil
 	}
-	for _, root := range c.roots {
-		if path.IsAbs(name) || !filepath.IsLocal(filepath.FromSlash(name)) {
-			break
-		}
-		file, err := os.Open(filepath.FromSlash(path.Join(root, name)))
-		if err == nil {
-			return protocompile.SearchResult{Source: file}, nil // the compiler closes it
-		}
+	if disk := c.onDisk(name); disk != "" {
+		file, err := os.Open(disk)
+		return protocompile.SearchResult{Source: file}, err // the compiler closes it
 	}
 	return protocompile.SearchResult{}, protoregistry.NotFound
+}
+
+// onDisk returns where below the roots an import is, or "".
+func (c *compilation) onDisk(name string) string {
+	if !filepath.IsLocal(filepath.FromSlash(name)) {
+		return ""
+	}
+	for _, root := range c.roots {
+		disk := filepath.FromSlash(path.Join(root, name))
+		if info, err := os.Stat(disk); err == nil && info.Mode().IsRegular() {
+			return disk
+		}
+	}
+	return ""
+}
+
+// importsExist reports each import that is nowhere, which the compiler does for
+// the first one only. A file that lacks one cannot be linked.
+func (c *compilation) importsExist(f *file) bool {
+	all := true
+	for _, i := range f.imports {
+		name := i.Name.AsString()
+		if c.byPath[name] != nil || c.onDisk(name) != "" || isBuiltIn(name) {
+			continue
+		}
+		all = false
+		c.findings = append(c.findings, f.finding(compileRule, i.Name, fmt.Sprintf("import %q is not found below %s", name, strings.Join(c.roots, ", ")),
+			"lint the folder that holds it too; what needs its types is not checked"))
+	}
+	return all
+}
+
+// isBuiltIn reports whether an import is one of google/protobuf, which come with the compiler.
+func isBuiltIn(name string) bool {
+	none := protocompile.ResolverFunc(func(string) (protocompile.SearchResult, error) {
+		return protocompile.SearchResult{}, protoregistry.NotFound
+	})
+	_, err := protocompile.WithStandardImports(none).FindFileByPath(name)
+	return err == nil
 }
 
 func (c *compilation) reportError(err reporter.ErrorWithPos) error {
