@@ -14,6 +14,7 @@ import (
 	"github.com/suokelife/suokectl/cmd/discover"
 	"github.com/suokelife/suokectl/cmd/events"
 	"github.com/suokelife/suokectl/cmd/lab"
+	"github.com/suokelife/suokectl/cmd/lint"
 	"github.com/suokelife/suokectl/cmd/rpc"
 	"github.com/suokelife/suokectl/cmd/version"
 	"github.com/suokelife/suokectl/internal/app"
@@ -66,6 +67,7 @@ machine, and "suokectl demo" tells its story.`,
 		discover.NewCmdDiscover(f),
 		rpc.NewCmdRPC(f),
 		chaos.NewCmdChaos(f),
+		lint.NewCmdLint(f, nil),
 		demo.NewCmdDemo(f, nil),
 		version.NewCmdVersion(f, nil),
 		newCmdCompletion(f),

@@ -9,6 +9,7 @@ import (
 // areas holds the clients of each area, made once. A field's maker is in the
 // file of its area.
 type areas struct {
+	kube     once[*Cluster]
 	events   once[*events.Client]
 	schemas  once[*schema.Registry]
 	discover once[*discover.Client]

@@ -142,7 +142,7 @@ func (l *Lab) startKube(dir string) func(context.Context) error {
 		if err := s.WriteKubeconfig(kubeconfig); err != nil {
 			return err
 		}
-		l.context.Kube = config.Kube{Config: kubeconfig, Namespace: meshNamespace}
+		l.context.Kube = config.Kube{Config: kubeconfig, Namespace: clientNamespace}
 		l.endpoints["kube"] = s.URL()
 		l.kube = s.Config()
 		return l.applyManifests(ctx)

@@ -144,25 +144,33 @@ func (c *Client) labelled(ctx context.Context, r schema.GroupVersionResource, na
 	return list.Items, nil
 }
 
-// Clear ends leases before their time, all or those with the given names, orphans too, and returns them once they are
-// verified to be gone. Clearing nothing is no error; a name that no lease has, while others have not, wraps [ErrNotFound],
-// and nothing is cleared.
-func (c *Client) Clear(ctx context.Context, names ...string) ([]Lease, error) {
+// Find returns the leases with the given names, or all. A name that no lease has wraps [ErrNotFound] while there are
+// others; when there is none at all, nothing is found and that is no error.
+func (c *Client) Find(ctx context.Context, names ...string) ([]Lease, error) {
 	leases, err := c.Status(ctx)
+	if err != nil || len(names) == 0 {
+		return leases, err
+	}
+	return choose(leases, names)
+}
+
+// Clear ends leases before their time, those that [Client.Find] finds, and returns them once they are verified to be gone.
+func (c *Client) Clear(ctx context.Context, names ...string) ([]Lease, error) {
+	chosen, err := c.Find(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
-	chosen := leases
-	if len(names) > 0 {
-		if chosen, err = choose(leases, names); err != nil {
-			return nil, err
-		}
-	}
+	return chosen, c.End(ctx, chosen...)
+}
+
+// End ends leases before their time, orphans too, and returns once they are verified to be gone. That one is gone already
+// is no error.
+func (c *Client) End(ctx context.Context, leases ...Lease) error {
 	var errs []error
-	for _, l := range chosen {
+	for _, l := range leases {
 		errs = append(errs, c.end(ctx, l))
 	}
-	return chosen, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 func choose(leases []Lease, names []string) (chosen []Lease, err error) {

@@ -25,7 +25,7 @@ var (
 // An UnknownServiceError says that neither a Service nor a VirtualService goes by the fault's host.
 type UnknownServiceError struct {
 	Service, Namespace string
-	// Known are the hosts that VirtualServices of the namespace route, as they name them.
+	// Known are the services of the namespace that VirtualServices route.
 	Known []string
 }
 
@@ -108,6 +108,28 @@ func (c *Client) Plan(ctx context.Context, f Fault) (*Plan, error) {
 	return plan, nil
 }
 
+// Services returns the names of the services of a namespace that VirtualServices route, sorted.
+func (c *Client) Services(ctx context.Context, namespace string) ([]string, error) {
+	list, err := c.at(virtualServices, "").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, explain("list the VirtualServices of all namespaces", err)
+	}
+	return c.routed(namespace, list.Items), nil
+}
+
+func (c *Client) routed(namespace string, all []unstructured.Unstructured) (names []string) {
+	for i := range all {
+		for _, host := range texts(all[i].Object, "spec", "hosts") {
+			host = qualify(host, all[i].GetNamespace(), c.options.Domain)
+			if name, ours := strings.CutSuffix(host, "."+namespace+".svc."+c.options.Domain); ours {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func (c *Client) planNamespace(ctx context.Context, p *Plan, client string, all []unstructured.Unstructured) (*Shadow, []string, error) {
 	ambient, err := c.isAmbient(ctx, client)
 	if err != nil {
@@ -160,15 +182,7 @@ func (c *Client) checkService(ctx context.Context, f Fault, all []unstructured.U
 	case !apierrors.IsNotFound(err):
 		return explain("read Service "+f.Namespace+"/"+f.Service, err)
 	}
-	unknown := &UnknownServiceError{Service: f.Service, Namespace: f.Namespace}
-	for i := range all {
-		if all[i].GetNamespace() == f.Namespace {
-			unknown.Known = append(unknown.Known, texts(all[i].Object, "spec", "hosts")...)
-		}
-	}
-	slices.Sort(unknown.Known)
-	unknown.Known = slices.Compact(unknown.Known)
-	return unknown
+	return &UnknownServiceError{Service: f.Service, Namespace: f.Namespace, Known: c.routed(f.Namespace, all)}
 }
 
 // rehearse has the server judge a shadow's objects without storing them.
