@@ -116,6 +116,7 @@ func (i *identity) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	req.URL.RawQuery = query.Encode()
+	req.Header["Idempotency-Key"] = nil // not sent: tells the transport that a write may go again over a fresh connection
 	req.Header.Del("Authorization")
 	req.Header.Del("X-Consul-Token")
 	if i.config.Token != "" {

@@ -3,12 +3,12 @@ package discover_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/suokelife/suokectl/internal/lab/consul"
 	"github.com/suokelife/suokectl/pkg/discover"
 )
 
@@ -159,21 +159,16 @@ func TestUnknownServiceWhenTheCatalogueIsHidden(t *testing.T) {
 }
 
 func TestTenThousandInstances(t *testing.T) {
-	server, err := consul.Start(consul.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	c := client(t, discover.Config{Address: server.Addr()})
 	const many = 10_000
-	for port := range many {
-		r := discover.Registration{Name: "many", Version: "v1", Address: "127.0.0.1", Port: port + 1}
-		if _, err := c.Register(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+	entries := make([]string, many)
+	for i := range entries {
+		entries[many-1-i] = fmt.Sprintf(`{"Node": {"Node": "n", "Address": "10.0.0.1"}, "Checks": [{"CheckID": "c", "Status": "passing", "ServiceID": "x"}],
+			"Service": {"ID": "%05d", "Service": "many", "Port": %[1]d, "Tags": ["t"], "Meta": {"version": "v1"}}}`, i)
 	}
+	reply := "[" + strings.Join(entries, ",") + "]"
+	c := client(t, discover.Config{Address: answering(t, http.StatusOK, reply)})
 	got, err := c.Instances(t.Context(), "many", discover.Query{Version: "v1"})
-	if err != nil || len(got) != many {
+	if err != nil || len(got) != many || got[0].ID != "00000" || got[many-1].Address != "10.0.0.1" {
 		t.Fatalf("%d instances, %v", len(got), err)
 	}
 	_, err = c.Instances(t.Context(), "many", discover.Query{Tags: []string{"x"}})

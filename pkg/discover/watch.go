@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http/httptrace"
 	"slices"
 	"time"
@@ -54,6 +55,7 @@ type watch struct {
 	query  Query
 
 	index    uint64
+	conn     net.Conn // that the last read went over
 	last     Update
 	told     bool // whether a set was ever told
 	failures int
@@ -94,39 +96,42 @@ func (w *watch) wait(ctx context.Context, index uint64) {
 	w.index = index
 }
 
-// read waits for a change after the index. A connection that had to be made anew may lead to an agent that lost its
-// state, on which an old index would wait in vain: then, as at first, the state is read as it is.
+// read waits for a change after the index. Another connection than the last may lead to an agent that lost its state,
+// on which an old index would wait in vain for minutes: then, as at first, the state is read as it is.
 func (w *watch) read(ctx context.Context) ([]Instance, uint64, error) {
-	if w.index > 0 {
-		known, index, err := w.block(ctx)
-		if !errors.Is(err, errNewConnection) {
-			return known, index, err
-		}
+	known, index, err := w.ask(ctx, w.index)
+	if errors.Is(err, errOtherConnection) {
 		w.index = 0
+		known, index, err = w.ask(ctx, 0)
 	}
-	ctx, cancel := w.client.bounded(ctx)
-	defer cancel()
-	return w.client.read(ctx, w.name, w.query, w.client.options(ctx, w.query))
+	return known, index, err
 }
 
-var errNewConnection = errors.New("the connection is a new one")
+var errOtherConnection = errors.New("the connection is not the last one")
 
-// block ends early with errNewConnection before it waits on a connection that was not used before.
-func (w *watch) block(ctx context.Context) ([]Instance, uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, watchWait+watchWait/16+watchGrace)
+// ask reads once. With an index it ends with errOtherConnection, before it waits, when the connection is another.
+func (w *watch) ask(ctx context.Context, after uint64) ([]Instance, uint64, error) {
+	limit := w.client.timeout
+	if after > 0 {
+		limit = watchWait + watchWait/16 + watchGrace
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	ctx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
-		if !got.Reused {
-			interrupt(errNewConnection)
+		if after > 0 && got.Conn != w.conn {
+			interrupt(errOtherConnection)
 		}
+		w.conn = got.Conn
 	}})
 	options := w.client.options(traced, w.query)
-	options.WaitIndex, options.WaitTime = w.index, watchWait
+	if after > 0 {
+		options.WaitIndex, options.WaitTime = after, watchWait
+	}
 	known, index, err := w.client.read(traced, w.name, w.query, options)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errNewConnection) {
-		return nil, 0, cause
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errOtherConnection) {
+		err = cause
 	}
 	return known, index, err
 }

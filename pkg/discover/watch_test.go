@@ -133,7 +133,7 @@ func TestWatchSeesAnAgentThatForgotBetweenTwoReads(t *testing.T) {
 		if server, err = consul.Start(consul.Options{Addr: server.Addr()}); err != nil {
 			t.Fatal(err)
 		}
-		register(t, client(t, discover.Config{Address: server.Addr()}), "auth-service", "v1", 2, discover.Passing)
+		register(t, c, "auth-service", "v1", 2, discover.Passing) // and the watch may take over its connection
 	}
 	t.Fatal("the watch waits on the index of the agent that is gone")
 }
