@@ -58,6 +58,8 @@ type Ignore struct {
 	Scope Span
 	// Comment is where the ignore itself stands.
 	Comment Span
+
+	buf bool // it is written in buf's form, so that its rule may be one that only buf has
 }
 
 func (i Ignore) covers(f Finding) bool {

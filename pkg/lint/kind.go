@@ -55,7 +55,7 @@ func Catalogue(kinds []Kind) []Rule {
 }
 
 // Run checks each source with the first kind that recognises it; the others
-// are not looked at.
+// are not looked at. When ctx ends early, its cause is the error.
 func Run(ctx context.Context, kinds []Kind, sources []*Source) (*Report, error) {
 	r := &Report{rules: map[string]Rule{}, sources: map[string]*Source{}}
 	for _, rule := range Catalogue(kinds) {
@@ -65,6 +65,9 @@ func Run(ctx context.Context, kinds []Kind, sources []*Source) (*Report, error) 
 	for name, files := range byKind(kinds, sources) {
 		kind := kinds[slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == name })]
 		result, err := kind.Check(ctx, files)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("lint %s: %w", name, err)
 		}
@@ -76,7 +79,7 @@ func Run(ctx context.Context, kinds []Kind, sources []*Source) (*Report, error) 
 	}
 	r.Files = len(r.sources)
 	r.take(all)
-	return r, context.Cause(ctx)
+	return r, nil
 }
 
 // byKind returns the sources of each kind, by its name.

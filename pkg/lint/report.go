@@ -27,7 +27,7 @@ func (r *Report) take(all Result) {
 		}
 	}
 	for i, ignore := range all.Ignores {
-		if !used[i] {
+		if _, known := r.rules[ignore.Rule]; !used[i] && (known || !ignore.buf) {
 			r.add(r.unused(ignore))
 		}
 	}

@@ -23,7 +23,7 @@ func (p TopicProblem) String() string {
 	if p.Got == "" {
 		return fmt.Sprintf("%s is missing: want %s", p.Part, p.Want)
 	}
-	return fmt.Sprintf("%s %q: want %s", p.Part, p.Got, p.Want)
+	return fmt.Sprintf("%s %q: want %s", p.Part, shorten([]byte(p.Got)), p.Want)
 }
 
 // TopicError says what is wrong with a topic name, and what would be right.
@@ -40,11 +40,19 @@ func (e *TopicError) Error() string {
 	for i, p := range e.Problems {
 		texts[i] = p.String()
 	}
-	msg := fmt.Sprintf("topic %q: %s", e.Name, strings.Join(texts, "; "))
+	msg := fmt.Sprintf("topic %q: %s", shortenName(e.Name), strings.Join(texts, "; "))
 	if e.Suggestion != "" {
 		msg += fmt.Sprintf(" (did you mean %q?)", e.Suggestion)
 	}
 	return msg
+}
+
+// shortenName cuts only what no topic name can be.
+func shortenName(name string) string {
+	if len(name) <= maxKafkaTopic {
+		return name
+	}
+	return shorten([]byte(name))
 }
 
 // What a [TopicProblem] names as Part when it concerns the name as a whole.
@@ -76,7 +84,7 @@ func (e *TopicError) add(part, got, want string, offset int) {
 // checkWhole finds what Kafka itself would refuse, and names that leave no room for a suffix.
 func (c Conventions) checkWhole(e *TopicError, name string) {
 	if limit := c.MaxTopicLength(); len(name) > limit {
-		e.add(PartLength, fmt.Sprintf("%s… (%d characters)", name[:min(24, limit)], len(name)),
+		e.add(PartLength, fmt.Sprintf("%d characters", len(name)),
 			fmt.Sprintf("at most %d, so that %s and %s fit into Kafka's %d",
 				limit, c.DeadLetter.Suffix, c.DeadLetter.ParkedSuffix, maxKafkaTopic), 0)
 	}

@@ -164,15 +164,11 @@ func optionName(o *ast.OptionNode) string {
 	return string(o.Name.Parts[0].Name.AsIdentifier())
 }
 
-// offsets returns the bytes of a node in the source.
-func (f *file) offsets(n ast.Node) (start, end int) {
-	info := f.node.NodeInfo(n)
-	return info.Start().Offset + f.shift, info.End().Offset + f.shift
-}
-
+// span returns where a node is in the source. The AST's end has the column
+// behind the last character, but the offset of it.
 func (f *file) span(n ast.Node) lint.Span {
-	start, end := f.offsets(n)
-	return f.src.Span(start, end)
+	info := f.node.NodeInfo(n)
+	return f.src.Span(info.Start().Offset+f.shift, info.End().Offset+f.shift+1)
 }
 
 func (f *file) finding(rule string, n ast.Node, message, fix string) lint.Finding {
