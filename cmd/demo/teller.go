@@ -18,8 +18,10 @@ import (
 	"github.com/suokelife/suokectl/internal/output"
 )
 
-// patience is how long a step that waits for something is repeated.
-const patience = 10 * time.Second
+const (
+	patience = 10 * time.Second       // how long a step that waits is repeated
+	pause    = 100 * time.Millisecond // between two of its runs
+)
 
 // chapter is a part of the story.
 type chapter struct {
@@ -74,7 +76,7 @@ func (t *teller) show(ctx context.Context, s step) error {
 		intro.WriteString(style.Dim("# "+s.says) + "\n")
 	}
 	if s.file != "" {
-		if err := os.WriteFile(filepath.Join(t.dir, s.file), []byte(s.content), 0o600); err != nil {
+		if err := t.write(s.file, s.content); err != nil {
 			return err
 		}
 		intro.WriteString("$ cat " + s.file + "\n" + s.content)
@@ -90,10 +92,20 @@ func (t *teller) show(ctx context.Context, s step) error {
 	return untrue
 }
 
+func (t *teller) write(name, content string) error {
+	path := filepath.Join(t.dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(content), 0o600)
+}
+
 // until runs the step, again and again when it waits, and returns what it
 // printed and in what way it is not true.
 func (t *teller) until(ctx context.Context, s step) (string, error) {
 	deadline := time.Now().Add(patience)
+	next := time.NewTicker(pause)
+	defer next.Stop()
 	for {
 		shown, code, err := t.run(ctx, s.args)
 		if err != nil {
@@ -102,6 +114,11 @@ func (t *teller) until(ctx context.Context, s step) (string, error) {
 		untrue := s.holds(shown, code)
 		if untrue == nil || !s.waits || time.Now().After(deadline) {
 			return shown, untrue
+		}
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			return shown, context.Cause(ctx)
 		}
 	}
 }
