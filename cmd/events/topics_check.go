@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/output"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/events/dlq"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
@@ -66,6 +68,7 @@ func runTopicsCheck(ctx context.Context, opts *TopicsCheckOptions) error {
 		if names, err = client.TopicNames(ctx); err != nil {
 			return err
 		}
+		names = slices.DeleteFunc(names, dlq.IsLedger)
 	}
 	var wrong []*spec.TopicError
 	for _, name := range names {

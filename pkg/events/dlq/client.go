@@ -54,6 +54,10 @@ func fresh(ctx context.Context) context.Context { return kadm.WithAuthorizedOps(
 
 const ledgerPrefix = "suokectl.ledger."
 
+// IsLedger reports whether a topic is a ledger of replays, which is no topic of
+// events and follows no convention for them.
+func IsLedger(topic string) bool { return strings.HasPrefix(topic, ledgerPrefix) }
+
 // ledger is the name of the topic's ledger: the id is spelled as Kafka's tools spell it.
 func (t topic) ledger() string {
 	return ledgerPrefix + base64.RawURLEncoding.EncodeToString(t.id[:])
