@@ -114,7 +114,7 @@ func diagnoseReply(err error) (kind error, reason string) {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return ErrUnreachable, "its reply was cut off in the middle"
-	case errors.As(err, &syntax), errors.As(err, &mismatch):
+	case errors.As(err, &syntax), errors.As(err, &mismatch), errors.Is(err, errIncomplete):
 		return nil, fmt.Sprintf("its reply is not Consul's JSON (%v); is this Consul's HTTP port?", err)
 	}
 	return nil, ""

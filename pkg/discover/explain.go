@@ -79,7 +79,8 @@ func (c Cause) said() string {
 	return "it has not said why (it may not have run yet)"
 }
 
-// NoInstanceError is returned when a service is known and the query lets none of its instances in.
+// NoInstanceError is returned when a service is known and the query lets none of its instances in. With
+// UnknownServiceError it is what the specification calls ServiceDiscoveryError (G2).
 type NoInstanceError struct {
 	Service string
 	Query   Query

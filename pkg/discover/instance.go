@@ -2,9 +2,11 @@ package discover
 
 import (
 	"cmp"
+	"errors"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -69,7 +71,13 @@ type Check struct {
 // versionKey is the key of the metadata that holds an instance's version (D1).
 const versionKey = "version"
 
-func fromEntry(entry *api.ServiceEntry) Instance {
+// errIncomplete is an entry of a reply without its parts, which Consul never sends.
+var errIncomplete = errors.New("an instance has no service, no node or an empty check")
+
+func fromEntry(entry *api.ServiceEntry) (Instance, error) {
+	if entry == nil || entry.Service == nil || entry.Node == nil || slices.Contains(entry.Checks, nil) {
+		return Instance{}, errIncomplete
+	}
 	service := entry.Service
 	instance := Instance{
 		ID: service.ID, Name: service.Service, Version: service.Meta[versionKey],
@@ -90,7 +98,7 @@ func fromEntry(entry *api.ServiceEntry) Instance {
 			instance.Health = state
 		}
 	}
-	return instance
+	return instance, nil
 }
 
 func fromCheck(c *api.HealthCheck) Check {
@@ -102,7 +110,7 @@ func fromCheck(c *api.HealthCheck) Check {
 
 // state is the check's status, or Maintenance when that is what the check stands for.
 func (c Check) state() Health {
-	if c.ID == api.NodeMaint || len(c.ID) > len(api.ServiceMaintPrefix) && c.ID[:len(api.ServiceMaintPrefix)] == api.ServiceMaintPrefix {
+	if c.ID == api.NodeMaint || strings.HasPrefix(c.ID, api.ServiceMaintPrefix) {
 		return Maintenance
 	}
 	return c.Status

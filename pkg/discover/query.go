@@ -69,7 +69,9 @@ func (c *Client) read(ctx context.Context, name string, q Query, options *api.Qu
 	}
 	list := make([]Instance, len(entries))
 	for i, entry := range entries {
-		list[i] = fromEntry(entry)
+		if list[i], err = fromEntry(entry); err != nil {
+			return nil, 0, c.failed(err, "list the instances of %s", name)
+		}
 	}
 	return sortInstances(list, q), meta.LastIndex, nil
 }
