@@ -2,11 +2,13 @@ package events
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/iostreams"
@@ -119,40 +121,35 @@ func groupView() output.View[groupRow] {
 	}
 }
 
-// letterRow is a letter as it is printed. Key and value are text where they are UTF-8, else base64 in fields of their
-// own; a tombstone has neither value.
+// letterRow is a letter as it is printed. Key, value and headers are spelled as `events consume` spells them: JSON as it
+// is, other text as a string, bytes in base64 with a field beside that says so.
 type letterRow struct {
-	Partition         int32       `json:"partition"`
-	Offset            int64       `json:"offset"`
-	Timestamp         time.Time   `json:"timestamp"`
-	State             string      `json:"state"` // pending or replayed
-	Fingerprint       string      `json:"fingerprint"`
-	Error             string      `json:"error"`
-	OriginalTopic     string      `json:"original_topic"`
-	OriginalPartition *int32      `json:"original_partition"`
-	OriginalOffset    *int64      `json:"original_offset"`
-	Attempts          int         `json:"attempts"`
-	FailedAt          *time.Time  `json:"failed_at"`
-	EventID           string      `json:"event_id"`
-	EventType         string      `json:"event_type"`
-	Key               *string     `json:"key"`
-	KeyBytes          []byte      `json:"key_base64,omitempty"`
-	Value             *string     `json:"value"`
-	ValueBytes        []byte      `json:"value_base64,omitempty"`
-	Headers           []headerRow `json:"headers"`
-}
+	Partition         int32           `json:"partition"`
+	Offset            int64           `json:"offset"`
+	Timestamp         time.Time       `json:"timestamp"`
+	State             string          `json:"state"` // pending or replayed
+	Fingerprint       string          `json:"fingerprint"`
+	Error             string          `json:"error"`
+	OriginalTopic     string          `json:"original_topic"`
+	OriginalPartition *int32          `json:"original_partition"`
+	OriginalOffset    *int64          `json:"original_offset"`
+	Attempts          int             `json:"attempts"`
+	FailedAt          *time.Time      `json:"failed_at"`
+	EventID           string          `json:"event_id"`
+	EventType         string          `json:"event_type"`
+	Record            json.RawMessage `json:"record"`
 
-type headerRow struct {
-	Key   string  `json:"key"`
-	Value *string `json:"value"`
-	Bytes []byte  `json:"value_base64,omitempty"`
+	key, value []byte
 }
 
 func newLetterRow(l dlq.Letter) letterRow {
 	row := letterRow{
 		Partition: l.Partition, Offset: l.Offset, Timestamp: l.Timestamp.UTC(), State: "pending", Fingerprint: l.Fingerprint,
 		Error: l.Error, OriginalTopic: l.OriginalTopic, Attempts: l.Attempts, EventID: l.EventID, EventType: l.EventType,
-		Headers: []headerRow{},
+		Record: events.AppendRecord(nil, &kgo.Record{
+			Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, Timestamp: l.Timestamp, Key: l.Key, Value: l.Value, Headers: l.Headers,
+		}),
+		key: l.Key, value: l.Value,
 	}
 	if l.Replayed {
 		row.State = "replayed"
@@ -166,24 +163,7 @@ func newLetterRow(l dlq.Letter) letterRow {
 	if !l.FailedAt.IsZero() {
 		row.FailedAt = &l.FailedAt
 	}
-	row.Key, row.KeyBytes = textOrBytes(l.Key)
-	row.Value, row.ValueBytes = textOrBytes(l.Value)
-	for _, h := range l.Headers {
-		text, bytes := textOrBytes(h.Value)
-		row.Headers = append(row.Headers, headerRow{h.Key, text, bytes})
-	}
 	return row
-}
-
-func textOrBytes(b []byte) (*string, []byte) {
-	switch {
-	case b == nil:
-		return nil, nil
-	case !utf8.Valid(b):
-		return nil, b
-	}
-	text := string(b)
-	return &text, nil
 }
 
 // place is how --offset names the letter.
@@ -200,24 +180,25 @@ func letterView() output.View[letterRow] {
 			{Name: "STATE", Value: func(l letterRow) string { return l.State }},
 			{Name: "FINGERPRINT", Value: func(l letterRow) string { return l.Fingerprint }},
 			{Name: "TYPE", Value: func(l letterRow) string { return orDash(l.EventType) }},
-			{Name: "KEY", Value: func(l letterRow) string { return shown(l.Key, l.KeyBytes) }},
+			{Name: "KEY", Value: func(l letterRow) string { return shown(l.key) }},
 			{Name: "ERROR", Value: func(l letterRow) string { return orDash(l.Error) }},
 			{Name: "ATTEMPTS", Value: func(l letterRow) string { return strconv.Itoa(l.Attempts) }, Wide: true},
 			{Name: "TIME", Value: func(l letterRow) string { return l.Timestamp.Format(time.RFC3339) }, Wide: true},
 			{Name: "ID", Value: func(l letterRow) string { return orDash(l.EventID) }, Wide: true},
-			{Name: "VALUE", Value: func(l letterRow) string { return shown(l.Value, l.ValueBytes) }, Wide: true},
+			{Name: "VALUE", Value: func(l letterRow) string { return shown(l.value) }, Wide: true},
 		},
 	}
 }
 
-func shown(text *string, bytes []byte) string {
+// shown is a key or a value in a cell.
+func shown(b []byte) string {
 	switch {
-	case text != nil:
-		return orDash(*text)
-	case bytes != nil:
-		return "(" + strconv.Itoa(len(bytes)) + " bytes)"
+	case b == nil:
+		return "(null)"
+	case !utf8.Valid(b):
+		return "(" + strconv.Itoa(len(b)) + " bytes)"
 	}
-	return "(null)"
+	return orDash(string(b))
 }
 
 func orDash(text string) string {
