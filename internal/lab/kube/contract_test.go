@@ -12,7 +12,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	server := start(t, kube.Options{Token: "secret"})
+	server := start(t, kube.Options{})
 	contract.Run(t, server.Config())
 }
 

@@ -16,12 +16,10 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// Options of a Server. The zero value serves on a free loopback port, to anyone, with the namespace "default".
+// Options of a Server. The zero value serves on a free loopback port, without authentication, with the namespace "default".
 type Options struct {
 	// Address to listen on, host:port. Default "127.0.0.1:0".
 	Address string
-	// Token that requests must carry as a bearer token. Default none: every request is let in.
-	Token string
 	// Namespaces that exist from the start besides "default".
 	Namespaces []string
 	// SuspendJobs makes every new Job suspended, as a queueing system's admission webhook does.
@@ -73,16 +71,13 @@ func Start(options Options) (*Server, error) {
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Config for clients of this server.
-func (s *Server) Config() *rest.Config {
-	return &rest.Config{Host: s.URL(), BearerToken: s.options.Token}
-}
+func (s *Server) Config() *rest.Config { return &rest.Config{Host: s.URL()} }
 
-// WriteKubeconfig writes a kubeconfig file for this server, readable by its owner only: it may hold the token.
+// WriteKubeconfig writes a kubeconfig file for this server, readable by its owner only.
 func (s *Server) WriteKubeconfig(path string) error {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["lab"] = &clientcmdapi.Cluster{Server: s.URL()}
-	config.AuthInfos["lab"] = &clientcmdapi.AuthInfo{Token: s.options.Token}
-	config.Contexts["lab"] = &clientcmdapi.Context{Cluster: "lab", AuthInfo: "lab", Namespace: "default"}
+	config.Contexts["lab"] = &clientcmdapi.Context{Cluster: "lab", Namespace: "default"}
 	config.CurrentContext = "lab"
 	content, err := clientcmd.Write(*config)
 	if err != nil {
