@@ -71,6 +71,9 @@ func (c Config) options() ([]kgo.Opt, error) {
 		kgo.ClientID(c.ClientID),
 		kgo.DialTimeout(c.DialTimeout),
 		kgo.MetadataMinAge(250 * time.Millisecond), // topics come and go while we look
+		// The client's default, snappy, is not readable by the specification's
+		// own consumer: kafka-python has no codec but gzip built in.
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 	}
 	if c.TLS != nil {
 		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))

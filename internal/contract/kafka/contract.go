@@ -64,6 +64,7 @@ func (b *bench) connect(opts ...kgo.Opt) *kgo.Client {
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(b.brokers...),
 		kgo.ProducerLinger(0),
+		kgo.MetadataMinAge(50 * time.Millisecond),
 		kgo.FetchMaxWait(100 * time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 	}, opts...)...)
@@ -99,8 +100,8 @@ func (b *bench) name(prefix string) string {
 	return fmt.Sprintf("contract-%s-%08x", prefix, rand.Uint32())
 }
 
-// topic creates a topic and waits until it can be used; configs are
-// alternating names and values.
+// topic creates a topic, to be deleted when the case ends, and waits until it
+// can be used; configs are alternating names and values.
 func (b *bench) topic(partitions int32, configs ...string) string {
 	b.Helper()
 	name := b.name("topic")
@@ -110,6 +111,11 @@ func (b *bench) topic(partitions int32, configs ...string) string {
 	}
 	_, err := b.admin.CreateTopic(b.ctx, partitions, 1, values, name)
 	b.must(err)
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_, _ = kadm.NewClient(b.connect()).DeleteTopic(ctx, name) // some cases delete it themselves
+	})
 	b.eventually("topic "+name+" has leaders", func() bool {
 		offsets, err := b.admin.ListEndOffsets(b.ctx, name)
 		return err == nil && offsets.Error() == nil && len(offsets[name]) == int(partitions)
