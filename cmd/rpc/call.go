@@ -87,7 +87,8 @@ suokectl rpc call health-service CheckVitals -d - -o json < vitals.json`,
 	return cmd
 }
 
-// allMethods lists the full names of all methods of a server.
+// allMethods lists the full names of a server's methods. Those of gRPC's own
+// services are left out: nobody waits for them at a TAB.
 func allMethods(d *rpc.Descriptors) ([]string, error) {
 	services, err := d.Services()
 	if err != nil {
@@ -95,6 +96,9 @@ func allMethods(d *rpc.Descriptors) ([]string, error) {
 	}
 	var names []string
 	for _, service := range services {
+		if strings.HasPrefix(service, "grpc.") {
+			continue
+		}
 		methods, err := d.Methods(service)
 		if err != nil {
 			return nil, err
@@ -120,7 +124,7 @@ func runCall(ctx context.Context, opts *CallOptions) error {
 	if err := opts.Guard(ctx, fmt.Sprintf("call %s of %s", opts.Method, opts.Target)); err != nil {
 		return err
 	}
-	ctx, cancel := opts.bounded(ctx)
+	ctx, cancel := opts.bounded(telemetry.WithRequestID(ctx, opts.RequestID))
 	defer cancel()
 	opts.Retry.OnRetry = func(a rpc.Attempt) { showAttempt(opts.IO, a) }
 	channel, err := opts.Dial(ctx, opts.RPCOptions)
@@ -135,7 +139,7 @@ func runCall(ctx context.Context, opts *CallOptions) error {
 	return errors.Join(show(opts, call), failed(opts, channel, call))
 }
 
-// request reads the headers and decides where the messages go: to stdout as
+// request checks the flags, reads the headers and decides where the messages go: to stdout as
 // they come, unless the whole call is wanted.
 func (o *CallOptions) request() (rpc.Request, error) {
 	r := rpc.Request{Method: o.Method, EmitDefaults: o.EmitDefaults, Headers: metadata.MD{}}
@@ -150,11 +154,8 @@ func (o *CallOptions) request() (rpc.Request, error) {
 	if len(r.Headers.Get(spec.HeaderAuthorization)) > 0 {
 		return r, failure.WithHint(failure.Usagef("a token does not belong on the command line, where others can read it"), "use --token-file FILE")
 	}
-	if o.RequestID != "" {
-		if !telemetry.ValidRequestID(o.RequestID) {
-			return r, failure.Usagef("--request-id %q is not 1 to %d printable ASCII characters", o.RequestID, spec.MaxRequestID)
-		}
-		r.Headers.Set(spec.HeaderRequestID, o.RequestID)
+	if o.RequestID != "" && !telemetry.ValidRequestID(o.RequestID) {
+		return r, failure.Usagef("--request-id %q is not 1 to %d printable ASCII characters", o.RequestID, spec.MaxRequestID)
 	}
 	if o.Output.Human() {
 		r.OnMessage = func(message json.RawMessage) error { return showMessage(o.IO, message) }

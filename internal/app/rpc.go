@@ -63,8 +63,13 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	if t := settings.Transport; t != "" && t != directTransport && t != meshTransport {
 		return nil, failure.Usagef("unknown transport %q: it is %s or %s", t, directTransport, meshTransport)
 	}
+	conventions, err := f.Conventions()
+	if err != nil {
+		return nil, err
+	}
 	channel := rpc.Config{
-		Target: target.String(), ClientVersion: "suokectl/" + f.Version, APIVersion: target.Version, Retry: &o.Retry,
+		Target: target.String(), ClientVersion: "suokectl/" + f.Version, APIVersion: target.Version,
+		Headers: conventions.Headers, Retry: &o.Retry,
 	}
 	mesh := target.Service != "" && settings.Transport == meshTransport
 	if channel.TLS, err = o.transport(settings, mesh); err != nil {
@@ -150,7 +155,7 @@ func (f *Factory) addToken(channel *rpc.Config, o RPCOptions, settings config.RP
 			fmt.Errorf("%s: a service token is not sent in plaintext to another machine", channel.Target),
 			"use --tls, or --anonymous to send no token; rpc.plaintext in the context allows it for good")
 	}
-	channel.Credentials = secure.CallCredentials{Token: token, AllowPlaintext: allowed}
+	channel.Credentials = secure.CallCredentials{Token: token, AllowPlaintext: allowed, Header: channel.Headers.Authorization}
 	return nil
 }
 

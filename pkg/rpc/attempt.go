@@ -120,29 +120,24 @@ func (c *callState) list() []Attempt {
 	return append([]Attempt{}, c.attempts...)
 }
 
-// connected remembers whether a channel has ever reached an instance.
-type connected struct{ atomic.Bool }
-
-// watcher learns from the transport which instance a request went to.
-type watcher struct{ connected *connected }
+// watcher learns from the transport which instance a request went to, and
+// whether any instance has ever answered.
+type watcher struct{ answered *atomic.Bool }
 
 func (watcher) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
-func (watcher) HandleRPC(ctx context.Context, event stats.RPCStats) {
-	sent, ok := event.(*stats.OutHeader)
-	if !ok || sent.RemoteAddr == nil {
-		return
-	}
-	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
-		instance := sent.RemoteAddr.String()
-		a.instance.Store(&instance)
+func (w watcher) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	switch event := event.(type) {
+	case *stats.InHeader, *stats.InTrailer:
+		w.answered.Store(true)
+	case *stats.OutHeader:
+		if a, ok := ctx.Value(attemptKey{}).(*attempt); ok && event.RemoteAddr != nil {
+			instance := event.RemoteAddr.String()
+			a.instance.Store(&instance)
+		}
 	}
 }
 
 func (watcher) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 
-func (w watcher) HandleConn(_ context.Context, event stats.ConnStats) {
-	if _, ok := event.(*stats.ConnBegin); ok {
-		w.connected.Store(true)
-	}
-}
+func (watcher) HandleConn(context.Context, stats.ConnStats) {}

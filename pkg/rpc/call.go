@@ -71,20 +71,20 @@ func Code(err error) (codes.Code, bool) {
 // Redacted stands in place of a credential wherever a call is shown.
 const Redacted = "[redacted]"
 
-// showMetadata makes metadata fit for JSON and free of credentials.
-func showMetadata(md metadata.MD) map[string][]string {
+// show makes metadata fit for JSON and free of credentials.
+func (ch *Channel) show(md metadata.MD) map[string][]string {
 	shown := make(map[string][]string, len(md))
 	for name, values := range md {
 		for _, value := range values {
-			shown[name] = append(shown[name], showValue(name, value))
+			shown[name] = append(shown[name], ch.showValue(name, value))
 		}
 	}
 	return shown
 }
 
-func showValue(name, value string) string {
+func (ch *Channel) showValue(name, value string) string {
 	switch {
-	case name == spec.HeaderAuthorization:
+	case name == spec.HeaderAuthorization, name == ch.config.Headers.Authorization:
 		return Redacted
 	case strings.HasSuffix(name, "-bin"):
 		return base64.StdEncoding.EncodeToString([]byte(value))

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -38,6 +39,8 @@ type Config struct {
 	ClientVersion string
 	// APIVersion is sent as x-api-version, on which the mesh routes, when set.
 	APIVersion string
+	// Headers names the metadata. The default is the specification's names.
+	Headers spec.Headers
 	// Retry says how unary calls are repeated. The default is [DefaultRetry].
 	Retry *Retry
 	// MaxMessageBytes bounds a received message. The default is [MaxMessageBytes].
@@ -90,10 +93,10 @@ func (e *DiscoveryError) Unwrap() error { return e.Err }
 type Channel struct {
 	*grpc.ClientConn
 
-	config    Config
-	retry     Retry
-	budget    *resilience.Budget
-	connected *connected
+	config   Config
+	retry    Retry
+	budget   *resilience.Budget
+	answered atomic.Bool // by any instance, ever
 }
 
 // NewChannel makes a channel. It does not wait for a connection, but it does
@@ -101,14 +104,14 @@ type Channel struct {
 // are none. Close the channel after use.
 func NewChannel(ctx context.Context, c Config) (*Channel, error) {
 	ch := &Channel{
-		config:    c,
-		retry:     DefaultRetry(),
-		budget:    resilience.NewBudget(budgetSize, budgetRefill),
-		connected: &connected{},
+		config: c,
+		retry:  DefaultRetry(),
+		budget: resilience.NewBudget(budgetSize, budgetRefill),
 	}
 	if c.Retry != nil {
 		ch.retry = *c.Retry
 	}
+	ch.config.Headers = orDefault(c.Headers)
 	target, options := c.Target, ch.options()
 	if c.Instances != nil {
 		found, err := find(ctx, c)
@@ -124,6 +127,13 @@ func NewChannel(ctx context.Context, c Config) (*Channel, error) {
 	}
 	ch.ClientConn = conn
 	return ch, nil
+}
+
+func orDefault(names spec.Headers) spec.Headers {
+	if names == (spec.Headers{}) {
+		return spec.Default().Headers
+	}
+	return names
 }
 
 func find(ctx context.Context, c Config) ([]string, error) {
@@ -154,7 +164,7 @@ func (ch *Channel) options() []grpc.DialOption {
 		grpc.WithDisableRetry(),
 		grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit)),
-		grpc.WithStatsHandler(watcher{ch.connected}),
+		grpc.WithStatsHandler(watcher{&ch.answered}),
 		grpc.WithUnaryInterceptor(ch.unary),
 		grpc.WithStreamInterceptor(ch.stream),
 	}

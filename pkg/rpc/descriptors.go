@@ -303,7 +303,7 @@ func question[T any](d *Descriptors, what string, ask func(grpcurl.DescriptorSou
 		}
 		return answer, nil, err
 	})
-	return answer, d.explain(what, err)
+	return answer, d.explain(what, call.list(), err)
 }
 
 // open begins a reflection stream, unless there is one.
@@ -327,7 +327,8 @@ func (d *Descriptors) limit() func() bool {
 	return func() bool { return !timer.Stop() }
 }
 
-func (d *Descriptors) explain(what string, err error) error {
+// explain says what was asked, unless the error tells more by itself.
+func (d *Descriptors) explain(what string, attempts []Attempt, err error) error {
 	var unknown *NotFoundError
 	switch {
 	case err == nil:
@@ -336,9 +337,14 @@ func (d *Descriptors) explain(what string, err error) error {
 		return unknown
 	case errors.Is(err, grpcurl.ErrReflectionNotSupported):
 		return fmt.Errorf("ask %s: %w", d.channel.config.Target, ErrNoReflection)
-	case status.Code(lastError(err)) == codes.Unknown:
-		return fmt.Errorf("ask %s to %s: %w", d.channel.config.Target, what, lastError(err))
-	default:
-		return d.channel.explain(err)
 	}
+	var transport *TransportError
+	if explained := d.channel.explain(err); errors.As(explained, &transport) {
+		return explained
+	}
+	cause := lastError(err)
+	if len(attempts) > 1 {
+		cause = &CallError{Attempts: attempts, Err: err}
+	}
+	return fmt.Errorf("ask %s to %s: %w", d.channel.config.Target, what, cause)
 }

@@ -16,7 +16,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	"github.com/suokelife/suokectl/pkg/spec"
 	"github.com/suokelife/suokectl/pkg/telemetry"
 )
 
@@ -46,8 +45,7 @@ type Request struct {
 // fit ([*FieldError]).
 func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
 	start := time.Now()
-	md := requestHeaders(ctx, r.Headers)
-	ctx = telemetry.WithRequestID(ctx, md.Get(spec.HeaderRequestID)[0])
+	ctx, md := ch.request(ctx, r.Headers)
 	descriptors := ch.Reflect(ctx)
 	defer descriptors.Close()
 	method, err := descriptors.Method(r.Method)
@@ -75,18 +73,17 @@ func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
 	return run.call, nil
 }
 
-// requestHeaders returns the headers with a good request id among them.
-func requestHeaders(ctx context.Context, headers metadata.MD) metadata.MD {
-	md := headers.Copy()
-	if md == nil {
-		md = metadata.MD{}
-	}
+// request returns the headers of a call with a good request id among them, which
+// the context gets too.
+func (ch *Channel) request(ctx context.Context, headers metadata.MD) (context.Context, metadata.MD) {
+	md := metadata.Join(headers)
 	id := telemetry.RequestID(ctx)
-	if given := md.Get(spec.HeaderRequestID); len(given) > 0 {
+	if given := md.Get(ch.config.Headers.RequestID); len(given) > 0 {
 		id = given[0]
 	}
-	md.Set(spec.HeaderRequestID, telemetry.CleanRequestID(id))
-	return md
+	ctx = telemetry.WithRequestID(ctx, id)
+	md.Set(ch.config.Headers.RequestID, telemetry.RequestID(ctx))
+	return ctx, md
 }
 
 // localError is one of ours and not the call's status.
@@ -210,7 +207,7 @@ func (i *invocation) unary(ctx context.Context, message *dynamicpb.Message) erro
 	var header, trailer metadata.MD
 	err := i.channel.Invoke(ctx, "/"+i.call.Method, message, reply, grpc.Header(&header), grpc.Trailer(&trailer))
 	i.headers(header)
-	i.call.Trailers = showMetadata(trailer)
+	i.call.Trailers = i.channel.show(trailer)
 	if err != nil {
 		return err
 	}
@@ -262,7 +259,7 @@ func send(stream grpc.ClientStream, bodies <-chan body) error {
 func (i *invocation) receiveAll(ctx context.Context, stream grpc.ClientStream) error {
 	header, _ := stream.Header() // its error is Recv's too
 	i.headers(header)
-	defer func() { i.call.Trailers = showMetadata(stream.Trailer()) }()
+	defer func() { i.call.Trailers = i.channel.show(stream.Trailer()) }()
 	for {
 		reply := dynamicpb.NewMessage(i.method.Output())
 		err := stream.RecvMsg(reply)
@@ -285,7 +282,7 @@ func (i *invocation) receiveAll(ctx context.Context, stream grpc.ClientStream) e
 }
 
 func (i *invocation) headers(md metadata.MD) {
-	i.call.Headers = showMetadata(md)
+	i.call.Headers = i.channel.show(md)
 	if i.request.OnHeaders != nil {
 		i.request.OnHeaders(i.call.Headers)
 	}

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/suokelife/suokectl/pkg/resilience"
-	"github.com/suokelife/suokectl/pkg/spec"
 	"github.com/suokelife/suokectl/pkg/telemetry"
 )
 
@@ -112,7 +111,7 @@ func (ch *Channel) judge(err error, trailer metadata.MD) (bool, time.Duration) {
 	switch s := status.Convert(err); s.Code() {
 	case codes.DeadlineExceeded:
 	case codes.Unavailable:
-		if ch.literal() && !ch.connected.Load() || isSetting(ch.reason(s)) {
+		if ch.literal() && !ch.answered.Load() || isSetting(ch.reason(s)) {
 			return false, 0
 		}
 	default:
@@ -161,9 +160,9 @@ func (ch *Channel) outgoing(ctx context.Context) context.Context {
 	if md == nil {
 		md = metadata.MD{}
 	}
-	setDefault(md, spec.HeaderRequestID, telemetry.CleanRequestID(telemetry.RequestID(ctx)))
-	setDefault(md, spec.HeaderClientVersion, ch.config.ClientVersion)
-	setDefault(md, spec.HeaderAPIVersion, ch.config.APIVersion)
+	setDefault(md, ch.config.Headers.RequestID, telemetry.CleanRequestID(telemetry.RequestID(ctx)))
+	setDefault(md, ch.config.Headers.ClientVersion, ch.config.ClientVersion)
+	setDefault(md, ch.config.Headers.APIVersion, ch.config.APIVersion)
 	return metadata.NewOutgoingContext(telemetry.WithSpan(ctx), md)
 }
 

@@ -25,6 +25,8 @@ type ServerConfig struct {
 	// Open are the services, by full name, that answer anonymous calls too. The
 	// default is none; [HealthAndReflection] is the usual choice.
 	Open []string
+	// Headers names the metadata. The default is the specification's names.
+	Headers spec.Headers
 	// Logger is told of handlers that panic. The default discards.
 	Logger *slog.Logger
 }
@@ -50,6 +52,7 @@ func ServerOptions(c ServerConfig) []grpc.ServerOption {
 	if c.Verifier == nil {
 		c.Verifier = &secure.Verifier{}
 	}
+	c.Headers = orDefault(c.Headers)
 	g := guard{c}
 	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream)}
 }
@@ -92,16 +95,16 @@ func (s streamWithContext) Context() context.Context { return s.ctx }
 
 // admit gives the call its request id and its caller, or refuses it.
 func (g guard) admit(ctx context.Context, method string) (context.Context, error) {
-	ctx = telemetry.WithRequestID(ctx, incoming(ctx, spec.HeaderRequestID))
+	ctx = telemetry.WithRequestID(ctx, incoming(ctx, g.Headers.RequestID))
 	// It fails only when headers have been sent, which nobody has done yet.
-	_ = grpc.SetHeader(ctx, metadata.Pairs(spec.HeaderRequestID, telemetry.RequestID(ctx)))
+	_ = grpc.SetHeader(ctx, metadata.Pairs(g.Headers.RequestID, telemetry.RequestID(ctx)))
 	service, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
-	token, found := strings.CutPrefix(incoming(ctx, spec.HeaderAuthorization), "Bearer ")
+	token, found := strings.CutPrefix(incoming(ctx, g.Headers.Authorization), "Bearer ")
 	if slices.Contains(g.Open, service) {
 		return ctx, nil
 	}
 	if !found {
-		return ctx, status.Error(codes.Unauthenticated, "the call has no service token: metadata authorization must be \"Bearer <token>\"")
+		return ctx, status.Error(codes.Unauthenticated, "the call has no service token: metadata "+g.Headers.Authorization+" must be \"Bearer <token>\"")
 	}
 	claims, err := g.Verifier.Verify(token)
 	if err != nil {

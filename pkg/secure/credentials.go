@@ -14,15 +14,17 @@ type CallCredentials struct {
 	// AllowPlaintext lets the token travel without TLS. The default refuses, and
 	// gRPC then refuses the connection.
 	AllowPlaintext bool
+	// Header is the name of the metadata. The default is "authorization".
+	Header string
 }
 
-// GetRequestMetadata returns the authorization header.
+// GetRequestMetadata returns the header with the token.
 func (c CallCredentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	token, err := c.Token()
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{spec.HeaderAuthorization: "Bearer " + token}, nil
+	return map[string]string{or(c.Header, spec.HeaderAuthorization): "Bearer " + token}, nil
 }
 
 // RequireTransportSecurity reports whether TLS is demanded.
