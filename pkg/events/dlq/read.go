@@ -126,37 +126,38 @@ func (r *reader) skipNothing(ctx context.Context) error {
 	return nil
 }
 
-// peek returns the end of the span when nothing but emptied batches stands in it, else an offset below.
+// peek returns the end of the span when nothing is left to read in it, else an offset below: batches from which
+// compaction took every record, or the last ones, move a consumer on and give it nothing.
 func (r *reader) peek(ctx context.Context, id [16]byte, partition, leader int32, s span) (int64, error) {
 	for at := s.start; ; {
 		answer, err := r.fetch(ctx, id, partition, leader, at)
-		switch {
-		case errors.Is(err, kerr.OffsetOutOfRange) && answer.LogStartOffset > at:
-			at = answer.LogStartOffset // the rest expired
-			if at >= s.end {
-				return at, nil
-			}
-			continue
-		case errors.Is(err, kerr.NotLeaderForPartition), errors.Is(err, kerr.LeaderNotAvailable), errors.Is(err, kerr.OffsetOutOfRange):
-			return at, nil // asked again after the next idle poll
-		case err != nil:
+		if err != nil {
 			return 0, err
 		}
-		next, data := afterEmptyBatches(answer.RecordBatches, at)
-		if data || next >= s.end {
-			return next, nil
+		fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+			KeepControlRecords: true, Offset: at, IsolationLevel: kgo.ReadCommitted(), Topic: r.topic, Partition: partition,
+		}, answer, kgo.DefaultDecompressor(), nil)
+		switch {
+		case errors.Is(fetched.Err, kerr.OffsetOutOfRange):
+			next = max(at, fetched.LogStartOffset) // what was there expired
+		case fetched.Err != nil && kerr.IsRetriable(fetched.Err):
+			return at, nil // asked again after the next idle poll
+		case fetched.Err != nil:
+			return 0, fetched.Err
+		case len(answer.RecordBatches) == 0 && fetched.LastStableOffset >= s.end:
+			return s.end, nil
 		}
-		if next == at { // no batch at all
-			if answer.LastStableOffset >= s.end {
-				return s.end, nil
-			}
-			return at, nil
+		switch {
+		case len(fetched.Records) > 0 || next <= at:
+			return at, nil // the consumer will bring them
+		case next >= s.end:
+			return next, nil
 		}
 		at = next
 	}
 }
 
-func (r *reader) fetch(ctx context.Context, id [16]byte, partition, leader int32, at int64) (kmsg.FetchResponseTopicPartition, error) {
+func (r *reader) fetch(ctx context.Context, id [16]byte, partition, leader int32, at int64) (*kmsg.FetchResponseTopicPartition, error) {
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, at, 64<<10
 	t := kmsg.NewFetchRequestTopic()
@@ -167,7 +168,7 @@ func (r *reader) fetch(ctx context.Context, id [16]byte, partition, leader int32
 	req.Topics = append(req.Topics, t)
 	raw, err := r.kafka.Broker(int(leader)).RetriableRequest(ctx, req)
 	if err != nil {
-		return kmsg.FetchResponseTopicPartition{}, err
+		return nil, err
 	}
 	resp, ok := raw.(*kmsg.FetchResponse)
 	if !ok || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
@@ -175,33 +176,9 @@ func (r *reader) fetch(ctx context.Context, id [16]byte, partition, leader int32
 		if ok && resp.ErrorCode != 0 {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}
-		return kmsg.FetchResponseTopicPartition{}, err
+		return nil, err
 	}
-	answer := resp.Topics[0].Partitions[0]
-	return answer, kerr.ErrorForCode(answer.ErrorCode)
-}
-
-// afterEmptyBatches walks over batches from which compaction took every record. It returns the offset behind them, and
-// whether a batch that has records follows.
-func afterEmptyBatches(batches []byte, at int64) (next int64, data bool) {
-	for len(batches) > 0 {
-		var b kmsg.RecordBatch
-		if err := b.ReadFrom(batches); err != nil || b.Magic != 2 {
-			// Cut short by the request's bound, or of an old format, which has no empty batches.
-			return at, true
-		}
-		last := b.FirstOffset + int64(b.LastOffsetDelta)
-		if b.NumRecords > 0 && last >= at {
-			return at, true
-		}
-		at = max(at, last+1)
-		size := 12 + int(b.Length)
-		if size <= 12 || size > len(batches) {
-			return at, true
-		}
-		batches = batches[size:]
-	}
-	return at, false
+	return &resp.Topics[0].Partitions[0], nil
 }
 
 // scan reads spans from start to end.
