@@ -56,11 +56,16 @@ func (r *ReportFlags) writeFindings(ios *iostreams.IOStreams, report *lint.Repor
 }
 
 func summary(report *lint.Report) string {
-	if len(report.Findings) == 0 {
-		return "no findings in " + count(report.Files, "file")
+	found := "no findings"
+	switch errors, warnings := report.Count(lint.Error), report.Count(lint.Warning); {
+	case errors > 0 && warnings > 0:
+		found = count(errors, "error") + " and " + count(warnings, "warning")
+	case errors > 0:
+		found = count(errors, "error")
+	case warnings > 0:
+		found = count(warnings, "warning")
 	}
-	return fmt.Sprintf("%s and %s in %s", count(report.Count(lint.Error), "error"),
-		count(report.Count(lint.Warning), "warning"), count(report.Files, "file"))
+	return found + " in " + count(report.Files, "file")
 }
 
 func count(n int, what string) string {

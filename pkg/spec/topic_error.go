@@ -102,7 +102,7 @@ func (c Conventions) checkParts(e *TopicError, name string) {
 		gots = nil
 	}
 	if len(gots) != len(wants) {
-		e.add(PartName, fmt.Sprintf("%d parts", len(gots)), fmt.Sprintf("%d: %s", len(wants), c.Topic.Format), 0)
+		e.add(PartName, plural(len(gots), "part"), fmt.Sprintf("%d: %s", len(wants), c.Topic.Format), 0)
 		gots = c.align(wants, gots)
 		if gots == nil {
 			return
@@ -113,6 +113,13 @@ func (c Conventions) checkParts(e *TopicError, name string) {
 		c.checkPart(e, want, gots[i], offset)
 		offset += len(gots[i]) + 1
 	}
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // align finds which parts of a name that is too short are missing, when only

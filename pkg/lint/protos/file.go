@@ -2,6 +2,7 @@ package protos
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/bufbuild/protocompile/ast"
 	"github.com/bufbuild/protocompile/parser"
@@ -58,7 +59,10 @@ func parse(s *lint.Source) (*file, []lint.Finding) {
 	}
 	var findings []lint.Finding
 	handler := reporter.NewHandler(reporter.NewReporter(func(err reporter.ErrorWithPos) error {
-		findings = append(findings, f.compileFinding(err))
+		found := f.compileFinding(err)
+		if n := len(findings); n == 0 || findings[n-1].Span.Start != found.Span.Start { // else it follows from the last
+			findings = append(findings, found)
+		}
 		return nil
 	}, nil))
 	node, err := parser.Parse(s.Name, bytes.NewReader(s.Text), handler)
@@ -189,6 +193,7 @@ func (f *file) compileFinding(err reporter.ErrorWithPos) lint.Finding {
 	}
 	return lint.Finding{
 		Rule: compileRule, File: f.src.Name, Span: f.src.Span(start, max(end, start+1)),
-		Message: err.Unwrap().Error(), Fix: "see `protoc` or `buf build`: nothing else in this file can be checked until it compiles",
+		Message: strings.ReplaceAll(err.Unwrap().Error(), "$end", "the end of the file"),
+		Fix:     "mend it: the rest of the file cannot be trusted until it compiles",
 	}
 }
