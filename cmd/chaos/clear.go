@@ -63,22 +63,21 @@ func runClear(ctx context.Context, opts *ClearOptions) error {
 	if err != nil {
 		return hinted(err)
 	}
-	verb := "would clear"
-	if !opts.DryRun && len(chosen) > 0 {
+	switch {
+	case len(chosen) == 0:
+		opts.IO.Infof("nothing to clear")
+	case opts.DryRun:
+		opts.IO.Infof("dry run: these would be cleared")
+	default:
 		if err := opts.Guard(ctx, "clear faults"); err != nil {
 			return err
 		}
 		if err := c.End(ctx, chosen...); err != nil {
 			return err
 		}
-		verb = "cleared"
-	}
-	if len(chosen) == 0 {
-		opts.IO.Infof("nothing to clear")
-		return nil
-	}
-	for _, l := range chosen {
-		opts.IO.Infof("%s %s: %s in calls from %s to %s", verb, l.Name, l.Fault, l.Namespace, l.Service)
+		for i := range chosen {
+			chosen[i].State, chosen[i].SecondsLeft = "cleared", 0
+		}
 	}
 	return output.List(opts.IO, opts.Output, leaseView(), chosen)
 }

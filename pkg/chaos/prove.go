@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,9 +12,11 @@ import (
 const (
 	// confidence that a real fault is seen at least once in a sample.
 	confidence = 0.99
-	// maxSample bounds how many calls a proof makes in one round.
+	// maxSample bounds how many calls a proof may want.
 	maxSample = 1000
-	// proofPause is the wait before another round, while a mesh may still be taking the fault over.
+	// maxRounds bounds how many samples are taken of a fault of which a part is not seen.
+	maxRounds = 4
+	// proofPause is the wait before more calls, while a mesh may still be taking the fault over.
 	proofPause = 250 * time.Millisecond
 )
 
@@ -25,7 +28,7 @@ type Probe func(ctx context.Context) (aborted bool, err error)
 type Proof struct {
 	// Proved: each part of the fault was seen at least once.
 	Proved bool `json:"proved"`
-	// Calls made in the last round, and how many of them were aborted and delayed.
+	// Calls that count, made while the fault was in force, and how many of them were aborted and delayed.
 	Calls   int `json:"calls"`
 	Aborted int `json:"aborted"`
 	Delayed int `json:"delayed"`
@@ -50,20 +53,25 @@ func (f Fault) Sample() int {
 	return int(math.Ceil(math.Log(1-confidence) / math.Log(1-rarest/100)))
 }
 
-// Prove makes rounds of calls, as many a round as [Fault.Sample] says and at most parallel at once, until the fault
-// is seen or ctx ends: a mesh takes up to 10 s to take a change over. It never fails; what it could not see it says.
+// Prove makes calls, at most parallel at once, until the fault is seen, and then as many as [Fault.Sample] says, which
+// alone are counted: a mesh takes up to 10 s to take a change over, and what was called before would falsify the rates.
+// It goes on until each part of the fault was seen, in four such samples at most, or ctx ends. It never fails; what it could not see it says.
 func Prove(ctx context.Context, f Fault, probe Probe, parallel int) Proof {
 	n := f.Sample()
 	if n > maxSample {
 		return Proof{Reason: fmt.Sprintf("so rare a fault would take %d calls to see; at most %d are made", n, maxSample)}
 	}
-	var proof Proof
-	for {
-		round := f.observe(ctx, probe, n, parallel)
-		if round.Calls > 0 || proof.Calls == 0 {
-			proof = round
+	var counted, ignored []call
+	for live := false; ; {
+		calls, err := observe(ctx, f, probe, n-len(counted)%n, parallel)
+		if !live {
+			ignored = append(ignored, calls...)
+			calls, live = afterFirstHit(calls)
 		}
-		if proof.Proved || !pause(ctx, proofPause) {
+		counted = append(counted, calls...)
+		proof := f.conclude(counted, ignored, err)
+		enough := proof.Proved && len(counted) > 0 && len(counted)%n == 0
+		if enough || len(counted) >= maxRounds*n || ctx.Err() != nil || (err != nil || !live) && !pause(ctx, proofPause) {
 			return proof
 		}
 	}
@@ -80,13 +88,28 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// observe makes one round of calls. Calls that the end of ctx cuts short do not count.
-func (f Fault) observe(ctx context.Context, probe Probe, n, parallel int) Proof {
+// call is one call that was answered.
+type call struct {
+	start            time.Time
+	aborted, delayed bool
+}
+
+// afterFirstHit returns the calls that began after the first that felt the fault, and whether there was one.
+func afterFirstHit(calls []call) ([]call, bool) {
+	slices.SortFunc(calls, func(a, b call) int { return a.start.Compare(b.start) })
+	first := slices.IndexFunc(calls, func(c call) bool { return c.aborted || c.delayed })
+	if first < 0 {
+		return nil, false
+	}
+	return calls[first+1:], true
+}
+
+// observe makes n calls and returns those that were answered, and the last error of those that were not. What the end
+// of ctx cuts short is neither.
+func observe(ctx context.Context, f Fault, probe Probe, n, parallel int) (calls []call, failed error) {
 	var (
-		mu     sync.Mutex
-		proof  Proof
-		failed error
-		calls  sync.WaitGroup
+		mu      sync.Mutex
+		running sync.WaitGroup
 	)
 	slots := make(chan struct{}, max(1, parallel))
 	for range n {
@@ -94,37 +117,36 @@ func (f Fault) observe(ctx context.Context, probe Probe, n, parallel int) Proof 
 		if ctx.Err() != nil {
 			break
 		}
-		calls.Go(func() {
+		running.Go(func() {
 			defer func() { <-slots }()
-			start := time.Now()
+			c := call{start: time.Now()}
 			aborted, err := probe(ctx)
-			took := time.Since(start)
+			c.aborted, c.delayed = aborted, f.Delay > 0 && time.Since(c.start) >= f.Delay
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case err != nil && ctx.Err() == nil:
-				failed = err
 			case err == nil:
-				proof.count(aborted, f.Delay > 0 && took >= f.Delay)
+				calls = append(calls, c)
+			case ctx.Err() == nil:
+				failed = err
 			}
 		})
 	}
-	calls.Wait()
-	proof.conclude(f, failed)
-	return proof
+	running.Wait()
+	return calls, failed
 }
 
-func (p *Proof) count(aborted, delayed bool) {
-	p.Calls++
-	if aborted {
-		p.Aborted++
+// conclude sums up the calls that count, or says of those that do not that none felt the fault.
+func (f Fault) conclude(counted, ignored []call, failed error) Proof {
+	p := Proof{Calls: len(counted)}
+	for _, c := range counted {
+		if c.aborted {
+			p.Aborted++
+		}
+		if c.delayed {
+			p.Delayed++
+		}
 	}
-	if delayed {
-		p.Delayed++
-	}
-}
-
-func (p *Proof) conclude(f Fault, failed error) {
 	if p.Calls > 0 {
 		p.AbortPercent = 100 * float64(p.Aborted) / float64(p.Calls)
 		p.DelayPercent = 100 * float64(p.Delayed) / float64(p.Calls)
@@ -132,6 +154,9 @@ func (p *Proof) conclude(f Fault, failed error) {
 	switch {
 	case failed != nil:
 		p.Reason = failed.Error()
+	case p.Calls == 0:
+		p.Calls = len(ignored)
+		p.Reason = fmt.Sprintf("no call of %d felt it", p.Calls)
 	case f.AbortPercent > 0 && p.Aborted == 0:
 		p.Reason = fmt.Sprintf("no call of %d was aborted", p.Calls)
 	case f.DelayPercent > 0 && p.Delayed == 0:
@@ -139,4 +164,5 @@ func (p *Proof) conclude(f Fault, failed error) {
 	default:
 		p.Proved = true
 	}
+	return p
 }

@@ -27,29 +27,33 @@ func TestProve(t *testing.T) {
 	var calls atomic.Int64
 	tenth := func(context.Context) (bool, error) { return calls.Add(1)%10 == 0, nil }
 	proof := chaos.Prove(t.Context(), f, tenth, 8)
-	if !proof.Proved || proof.Calls != 44 || proof.Aborted != 4 || proof.Reason != "" {
+	if !proof.Proved || proof.Calls != 44 || proof.Aborted < 4 || proof.Aborted > 5 || proof.Reason != "" {
 		t.Errorf("got %+v", proof)
 	}
 }
 
-func TestProveWaitsForTheMesh(t *testing.T) {
+// TestProveCountsOnlyWhatCameAfter: calls made while the mesh is still taking the fault over do not falsify the rate.
+func TestProveCountsOnlyWhatCameAfter(t *testing.T) {
 	var calls atomic.Int64
-	late := func(context.Context) (bool, error) { return calls.Add(1) > 1, nil }
-	if proof := chaos.Prove(t.Context(), chaos.Fault{AbortHTTP: 500, AbortPercent: 100}, late, 1); !proof.Proved {
+	late := func(context.Context) (bool, error) { return calls.Add(1) > 30, nil }
+	proof := chaos.Prove(t.Context(), chaos.Fault{AbortHTTP: 500, AbortPercent: 10}, late, 1)
+	if !proof.Proved || proof.AbortPercent != 100 || proof.Calls != 44 {
 		t.Errorf("got %+v", proof)
 	}
 }
 
 func TestNotProved(t *testing.T) {
 	never := func(context.Context) (bool, error) { return false, nil }
+	always := func(context.Context) (bool, error) { return true, nil }
 	broken := func(context.Context) (bool, error) { return false, errors.New("no route to host") }
 	for _, c := range []struct {
 		fault chaos.Fault
 		probe chaos.Probe
 		text  string
 	}{
-		{chaos.Fault{AbortHTTP: 500, AbortPercent: 50}, never, "was aborted"},
-		{chaos.Fault{Delay: time.Hour, DelayPercent: 100}, never, "was delayed"},
+		{chaos.Fault{AbortHTTP: 500, AbortPercent: 50}, never, "felt it"},
+		{chaos.Fault{Delay: time.Hour, DelayPercent: 100}, never, "felt it"},
+		{chaos.Fault{AbortHTTP: 500, AbortPercent: 100, Delay: time.Hour, DelayPercent: 100}, always, "was delayed"},
 		{chaos.Fault{AbortHTTP: 500, AbortPercent: 50}, broken, "no route to host"},
 		{chaos.Fault{AbortHTTP: 500, AbortPercent: 0.001}, never, "so rare"},
 	} {
