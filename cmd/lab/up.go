@@ -99,7 +99,7 @@ func detach(ctx context.Context, opts *UpOptions, dir string) error {
 		return fmt.Errorf("start the lab: %w", err)
 	}
 	logPath := filepath.Join(dir, "lab.log")
-	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // in our own state folder
+	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("start the lab: %w", err)
 	}
@@ -108,7 +108,7 @@ func detach(ctx context.Context, opts *UpOptions, dir string) error {
 	if err != nil {
 		return fmt.Errorf("start the lab: %w", err)
 	}
-	child := exec.Command(self, "lab", "up") //nolint:gosec,noctx // this very program; it is to outlive us
+	child := exec.Command(self, "lab", "up") //nolint:noctx // it is to outlive us
 	child.Stdout, child.Stderr = logFile, logFile
 	child.SysProcAttr = ownSession()
 	if err := child.Start(); err != nil {

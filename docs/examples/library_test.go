@@ -70,12 +70,12 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	l, err := lab.Start(context.Background(), lab.Options{StateDir: dir})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	c := l.Context()
 	secret, err := os.ReadFile(filepath.Join(dir, "token-secret"))
 	if err != nil {

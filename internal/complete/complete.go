@@ -106,7 +106,7 @@ func read(path string) ([]string, time.Duration) {
 	if path == "" || err != nil {
 		return nil, 0
 	}
-	b, err := os.ReadFile(path) //nolint:gosec // our own cache
+	b, err := os.ReadFile(path)
 	var values []string
 	if err != nil || json.Unmarshal(b, &values) != nil {
 		return nil, 0

@@ -118,7 +118,7 @@ func TestBrokenFilesSayWhere(t *testing.T) {
 		line, column int
 		message      string
 	}{
-		{"unknown key", "contexts:\n  dev:\n    consul:\n      adress: x\n", 4, 7, "adress"},
+		{"unknown key", "contexts:\n  dev:\n    consul:\n      zone: x\n", 4, 7, "zone"},
 		{"wrong type", "contexts:\n  dev:\n    protected: perhaps\n", 3, 16, "type bool"},
 		{"tab", "contexts:\n\tdev: {}\n", 2, 1, ""},
 		{"twice", "current_context: a\ncurrent_context: b\n", 2, 1, "already defined"},

@@ -39,7 +39,7 @@ func LoadConventions(path string) (spec.Conventions, error) {
 	if path == "" {
 		return conventions, nil
 	}
-	b, err := os.ReadFile(path) //nolint:gosec // found by its fixed name
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return conventions, nil
 	}

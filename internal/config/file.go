@@ -42,7 +42,7 @@ func (e *ParseError) Unwrap() error { return e.Err }
 // *ParseError.
 func Load(path string) (*File, error) {
 	f := &File{path: path, comments: yaml.CommentMap{}}
-	b, err := os.ReadFile(path) //nolint:gosec // the user's own file, at the user's own path
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}

@@ -21,7 +21,7 @@ func (l *Lab) registerSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	_, err = r.Register(ctx, userRegistered+"-value", events.JSON, userRegisteredSchema)
 	return err
 }
