@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/goleak"
+
 	cmd "github.com/suokelife/suokectl/cmd/discover"
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/lab/consul"
 	"github.com/suokelife/suokectl/pkg/discover"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

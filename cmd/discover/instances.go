@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/output"

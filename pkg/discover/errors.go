@@ -57,14 +57,14 @@ func (c *Client) failed(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	kind, reason := c.diagnose(err)
+	reason, kind := diagnose(err)
 	return &RequestError{Attempt: fmt.Sprintf(format, args...), Address: c.address, Reason: reason, Kind: kind, Err: err}
 }
 
 // hidden returns an error when ACLs keep something out of a reply, or may keep out everything: to the anonymous token
 // Consul does not say that it hides what it does.
 func (c *Client) hidden(meta *api.QueryMeta, size int, format string, args ...any) error {
-	reason := ""
+	var reason string
 	switch {
 	case meta.ResultsFilteredByACLs:
 		reason = "ACLs hide a part of the reply; use a token that may read these services and their nodes"
@@ -78,50 +78,50 @@ func (c *Client) hidden(meta *api.QueryMeta, size int, format string, args ...an
 	}
 }
 
-func (c *Client) diagnose(err error) (kind error, reason string) {
+func diagnose(err error) (reason string, kind error) {
 	var status api.StatusError
 	if errors.As(err, &status) {
 		return diagnoseStatus(status)
 	}
-	if kind, reason = diagnoseReply(err); reason != "" {
-		return kind, reason
+	if reason, kind = diagnoseReply(err); reason != "" {
+		return reason, kind
 	}
-	return ErrUnreachable, c.diagnoseConnection(err)
+	return diagnoseConnection(err), ErrUnreachable
 }
 
 // diagnoseStatus explains a reply that is not 200.
-func diagnoseStatus(status api.StatusError) (kind error, reason string) {
+func diagnoseStatus(status api.StatusError) (reason string, kind error) {
 	said := fmt.Sprintf("it answered %d %s", status.Code, firstLine(status.Body))
 	switch {
 	case status.Code == http.StatusBadRequest && strings.Contains(status.Body, "HTTP request to an HTTPS server"):
-		return ErrUnreachable, "it speaks TLS and was asked in plaintext; is TLS missing?"
+		return "it speaks TLS and was asked in plaintext; is TLS missing?", ErrUnreachable
 	case status.Code == http.StatusForbidden && strings.Contains(status.Body, "ACL not found"):
-		return ErrDenied, said + ": it does not know this token; is it of another cluster, or expired?"
+		return said + ": it does not know this token; is it of another cluster, or expired?", ErrDenied
 	case status.Code == http.StatusForbidden:
-		return ErrDenied, said + ": the token lacks a permission"
+		return said + ": the token lacks a permission", ErrDenied
 	case status.Code == http.StatusTooManyRequests:
-		return nil, said + ": it limits the rate of requests; ask again later"
+		return said + ": it limits the rate of requests; ask again later", nil
 	case strings.Contains(status.Body, "No path to datacenter"):
-		return nil, said + ": it knows no such datacenter"
+		return said + ": it knows no such datacenter", nil
 	}
-	return nil, said
+	return said, nil
 }
 
 // diagnoseReply explains a 200 that could not be read.
-func diagnoseReply(err error) (kind error, reason string) {
+func diagnoseReply(err error) (reason string, kind error) {
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return ErrUnreachable, "its reply was cut off in the middle"
+		return "its reply was cut off in the middle", ErrUnreachable
 	case errors.As(err, &syntax), errors.As(err, &mismatch), errors.Is(err, errIncomplete):
-		return nil, fmt.Sprintf("its reply is not Consul's JSON (%v); is this Consul's HTTP port?", err)
+		return fmt.Sprintf("its reply is not Consul's JSON (%v); is this Consul's HTTP port?", err), nil
 	}
-	return nil, ""
+	return "", nil
 }
 
 // diagnoseConnection explains why there was no reply.
-func (c *Client) diagnoseConnection(err error) string {
+func diagnoseConnection(err error) string {
 	var plaintext tls.RecordHeaderError
 	var authority x509.UnknownAuthorityError
 	var hostname x509.HostnameError

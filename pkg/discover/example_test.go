@@ -17,13 +17,13 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	client, err := discover.New(discover.Config{Address: server.Addr()})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	id, err := client.Register(ctx, discover.Registration{
 		Name: "auth-service", Version: "v1", Address: "10.0.0.7", Port: 50051, Tags: []string{"prod"},
 	})

@@ -4,8 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/suokelife/suokectl/pkg/discover"
 	"pgregory.net/rapid"
+
+	"github.com/suokelife/suokectl/pkg/discover"
 )
 
 // TestExplainAgreesWithInstances: whatever is registered and asked, the instances are those that nothing keeps out, and

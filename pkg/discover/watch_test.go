@@ -99,7 +99,7 @@ func TestWatchOutlivesTheAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }() // the watch has ended by then
 	register(t, c, "auth-service", "v2", 2, discover.Passing)
 	for u := next(); ; u = next() {
 		if u.Err == nil && ids(u.Instances) == "2" {

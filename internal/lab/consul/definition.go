@@ -159,9 +159,9 @@ func (d *checkDefinition) validate() error {
 	case d.unsupported() != "":
 		return fmt.Errorf("%s checks are not part of the lab", d.unsupported())
 	case d.Interval > 0 && d.TTL > 0:
-		return errors.New("Interval and TTL cannot both be specified")
+		return errors.New("Interval and TTL cannot both be specified") //nolint:staticcheck // the engine's own text
 	case probed && d.Interval <= 0:
-		return errors.New("Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks")
+		return errors.New("Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks") //nolint:staticcheck // the engine's own text
 	case !probed && d.TTL <= 0:
 		return errors.New("TTL must be > 0 for TTL checks")
 	case d.FailuresBeforeWarning > d.FailuresBeforeCritical:

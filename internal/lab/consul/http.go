@@ -118,7 +118,7 @@ func (s *Server) blocking(h blockingHandler) http.HandlerFunc {
 		}
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		defer context.AfterFunc(s.ctx, cancel)()
+		defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // a read ends with its server too
 		got := s.store.read(ctx, after, wait, query)
 		header := w.Header()
 		header.Set("X-Consul-Index", strconv.FormatUint(max(got.index, 1), 10))

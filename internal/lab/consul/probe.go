@@ -127,7 +127,7 @@ func grpcProbe(def *checkDefinition) probe {
 		if err != nil {
 			return api.HealthCritical, err.Error()
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }() // the answer is in
 		reply, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: service})
 		switch {
 		case err != nil:

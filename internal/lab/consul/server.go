@@ -64,7 +64,7 @@ type Server struct {
 // Start listens and serves until Close. State is in memory: a server that is started again knows nothing.
 func Start(options Options) (*Server, error) {
 	options = options.withDefaults()
-	listener, err := net.Listen("tcp", options.Addr)
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", options.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("start the lab's Consul: %w", err)
 	}

@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	contract "github.com/suokelife/suokectl/internal/contract/consul"
 	"github.com/suokelife/suokectl/internal/lab/consul"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
