@@ -198,7 +198,16 @@ func unknownField(md protoreflect.MessageDescriptor, name, path string) *FieldEr
 
 // isWellKnown reports whether a message has a JSON form of its own.
 func isWellKnown(md protoreflect.MessageDescriptor) bool {
-	return md.ParentFile().Package() == "google.protobuf"
+	switch md.FullName() {
+	case "google.protobuf.Any", "google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask",
+		"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue",
+		"google.protobuf.BoolValue", "google.protobuf.StringValue", "google.protobuf.BytesValue",
+		"google.protobuf.Int32Value", "google.protobuf.Int64Value", "google.protobuf.UInt32Value",
+		"google.protobuf.UInt64Value", "google.protobuf.FloatValue", "google.protobuf.DoubleValue":
+		return true
+	default:
+		return false
+	}
 }
 
 // position is where protojson saw the error, in the part that it was offered.
