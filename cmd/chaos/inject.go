@@ -114,13 +114,16 @@ func runInject(ctx context.Context, opts *InjectOptions) error {
 	if result.Proof, err = prove(ctx, opts, plan); err != nil {
 		return err
 	}
+	if ctx.Err() != nil {
+		return failure.WithHint(context.Cause(ctx), fmt.Sprintf("fault %s stays until then; `suokectl chaos clear %s` ends it", plan.Name, plan.Name))
+	}
 	if err := show(opts, result); err != nil {
 		return err
 	}
 	return judge(opts.IO, plan, result.Proof)
 }
 
-// prove looks for the fault in live calls, or says why it cannot: nil.
+// prove looks for the fault in live calls; nil when none can be made.
 func prove(ctx context.Context, opts *InjectOptions, plan *chaos.Plan) (*chaos.Proof, error) {
 	target, err := opts.Context()
 	if err != nil {
