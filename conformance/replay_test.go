@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -176,13 +177,16 @@ func (r *replayRound) write() {
 
 // start runs the program; the returned function waits for it and says what it printed.
 func (r *replayRound) start() (*exec.Cmd, func() string) {
-	cmd := r.command(r.t.Context(), "events", "dlq", "replay", r.letters, "--fingerprint", r.fingerprint, "--take-over", "-o", "json")
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	cmd := r.command(ctx, "events", "dlq", "replay", r.letters, "--fingerprint", r.fingerprint, "--take-over", "-o", "json")
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // it hangs: it says where
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
 	return cmd, func() string {
+		defer cancel()
 		_ = cmd.Wait() // the ledger judges, not the exit code
 		return out.String()
 	}
