@@ -79,7 +79,7 @@ func runUp(ctx context.Context, opts *UpOptions) error {
 		return err
 	}
 	if errors.Is(context.Cause(ctx), failure.ErrInterrupted) {
-		return failure.Silent(failure.CodeDone)
+		return nil // the way it is meant to end
 	}
 	return context.Cause(ctx)
 }
