@@ -79,7 +79,7 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	case mesh && settings.MeshAddress == "":
 		return nil, f.Missing("rpc.mesh_address")
 	case mesh:
-		channel.Target, channel.Authority = settings.MeshAddress, target.Service
+		channel.Target, channel.Name, channel.Authority = settings.MeshAddress, target.Service, target.Service
 	case target.Service != "":
 		channel.Instances = f.instances(target)
 	}

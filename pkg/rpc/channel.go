@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -25,6 +26,8 @@ type Config struct {
 	// Target is an address that gRPC dials: host:port, dns:///host:port or
 	// unix:path. When Instances is set it is only the name of the service.
 	Target string
+	// Name is what messages call the target. The default is Target.
+	Name string
 	// Instances returns the addresses, as host:port, of a discovered service. It
 	// is called once by [NewChannel] and again, at most once a second, when a
 	// connection is lost. It must return when its context ends.
@@ -112,6 +115,7 @@ func NewChannel(ctx context.Context, c Config) (*Channel, error) {
 		ch.retry = *c.Retry
 	}
 	ch.config.Headers = orDefault(c.Headers)
+	ch.config.Name = cmp.Or(c.Name, c.Target)
 	target, options := c.Target, ch.options()
 	if c.Instances != nil {
 		found, err := find(ctx, c)

@@ -291,7 +291,7 @@ func question[T any](d *Descriptors, what string, ask func(grpcurl.DescriptorSou
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	ctx, call := withCall(d.ctx)
-	answer, err := repeat(ctx, d.channel, call, func(context.Context) (T, metadata.MD, error) {
+	answer, err := repeat(ctx, d.channel, call, func(ctx context.Context) (T, metadata.MD, error) {
 		d.open(ctx)
 		late := d.limit()
 		answer, err := ask(d.source)
@@ -306,12 +306,15 @@ func question[T any](d *Descriptors, what string, ask func(grpcurl.DescriptorSou
 	return answer, d.explain(what, call.list(), err)
 }
 
-// open begins a reflection stream, unless there is one.
-func (d *Descriptors) open(ctx context.Context) {
+// open begins a reflection stream, unless there is one. It outlives the attempt
+// that needs it first, whose values it keeps.
+func (d *Descriptors) open(attempt context.Context) {
 	if d.client != nil {
 		return
 	}
-	ctx, d.cancel = context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(attempt))
+	stop := context.AfterFunc(d.ctx, cancel)
+	d.cancel = func() { stop(); cancel() }
 	d.client = grpcreflect.NewClientAuto(ctx, d.channel.ClientConn)
 	d.source = grpcurl.DescriptorSourceFromServer(ctx, d.client)
 }
@@ -336,15 +339,15 @@ func (d *Descriptors) explain(what string, attempts []Attempt, err error) error 
 	case errors.As(err, &unknown):
 		return unknown
 	case errors.Is(err, grpcurl.ErrReflectionNotSupported):
-		return fmt.Errorf("ask %s: %w", d.channel.config.Target, ErrNoReflection)
+		return fmt.Errorf("ask %s: %w", d.channel.config.Name, ErrNoReflection)
 	}
 	var transport *TransportError
 	if explained := d.channel.explain(err); errors.As(explained, &transport) {
 		return explained
 	}
 	cause := lastError(err)
-	if len(attempts) > 1 {
+	if _, ok := status.FromError(cause); ok {
 		cause = &CallError{Attempts: attempts, Err: err}
 	}
-	return fmt.Errorf("ask %s to %s: %w", d.channel.config.Target, what, cause)
+	return fmt.Errorf("ask %s to %s: %w", d.channel.config.Name, what, cause)
 }

@@ -82,7 +82,7 @@ type sign struct {
 func (ch *Channel) explain(err error) error {
 	s := status.Convert(lastError(err))
 	if reason := ch.reason(s); reason != nil {
-		return &TransportError{Target: ch.config.Target, Reason: reason, Detail: detail(s.Message()), status: s}
+		return &TransportError{Target: ch.config.Name, Reason: reason, Detail: detail(s.Message()), status: s}
 	}
 	return err
 }

@@ -56,7 +56,7 @@ func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
 		channel: ch, request: r, method: method, start: start,
 		codec: codec{types: typeResolver{descriptors}, emitDefaults: r.EmitDefaults},
 		call: &Call{
-			RequestID: telemetry.RequestID(ctx), Target: ch.config.Target,
+			RequestID: telemetry.RequestID(ctx), Target: ch.config.Name,
 			Method: fullName(method), Kind: kind(method),
 			Headers: map[string][]string{}, Messages: []json.RawMessage{}, Trailers: map[string][]string{},
 			Timings: Timings{DescriptorsMS: milliseconds(time.Since(start))},

@@ -22,27 +22,30 @@ const (
 	headerPushback = "grpc-retry-pushback-ms"
 )
 
-// CallError is the error of a unary call that was tried more than once. It has
-// the status of the last attempt and says how many there were; status.FromError
-// and errors.As see through it.
+// CallError is the error of a unary call that was tried more than once, or of a
+// question to server reflection. It has the status of the last attempt and says
+// how many there were; status.FromError and errors.As see through it.
 type CallError struct {
 	Attempts []Attempt
 	Err      error
 }
 
-func (e *CallError) Error() string { return e.GRPCStatus().Err().Error() }
+func (e *CallError) Error() string {
+	s := e.GRPCStatus()
+	return CodeName(s.Code()) + ": " + s.Message()
+}
 
 // Unwrap returns the [*resilience.RetryError] behind it.
 func (e *CallError) Unwrap() error { return e.Err }
 
 // GRPCStatus returns the last attempt's status, the number of tries added to its
-// message.
+// message when there was more than one.
 func (e *CallError) GRPCStatus() *status.Status {
-	var retry *resilience.RetryError
-	if !errors.As(e.Err, &retry) {
-		return status.Convert(e.Err)
+	s := status.Convert(lastError(e.Err))
+	if len(e.Attempts) < 2 {
+		return s
 	}
-	p := status.Convert(retry.Last().Err).Proto()
+	p := s.Proto()
 	p.Message = fmt.Sprintf("%s (after %d tries)", p.GetMessage(), len(e.Attempts))
 	return status.FromProto(p)
 }
@@ -149,7 +152,7 @@ func (ch *Channel) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.C
 	if timer.Stop() {
 		return stream, err
 	}
-	return nil, status.Errorf(codes.DeadlineExceeded, "no connection to %s within %v", ch.config.Target, limit)
+	return nil, status.Errorf(codes.DeadlineExceeded, "no connection to %s within %v", ch.config.Name, limit)
 }
 
 // outgoing adds what is the same for all attempts of a call. What the caller
