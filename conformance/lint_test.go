@@ -117,7 +117,7 @@ func runOurs(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := lint.Run(t.Context(), kinds, sources)
+	report, err := lint.Run(t.Context(), kinds, lint.Config{}, sources)
 	if err != nil {
 		t.Fatal(err)
 	}

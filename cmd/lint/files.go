@@ -48,7 +48,7 @@ suokectl lint events events.ndjson`,
 }
 
 func runFiles(ctx context.Context, opts *Options) error {
-	c, err := opts.Conventions()
+	c, config, err := opts.conventions()
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func runFiles(ctx context.Context, opts *Options) error {
 	if len(sources) == 0 {
 		opts.IO.Infof("nothing to lint in %s: no %s", strings.Join(opts.Paths, ", "), kindNames(kinds))
 	}
-	report, err := lint.Run(ctx, kinds, sources)
+	report, err := lint.Run(ctx, kinds, config, sources)
 	if err != nil {
 		return err
 	}

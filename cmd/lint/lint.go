@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/pkg/lint"
 	"github.com/suokelife/suokectl/pkg/lint/events"
@@ -14,11 +15,37 @@ import (
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
+// agreement is what the repository has agreed on.
+type agreement struct {
+	Conventions func() (spec.Conventions, error)
+	Config      func() (lint.Config, error)
+}
+
+func agreementOf(f *app.Factory) agreement {
+	return agreement{Conventions: f.Conventions, Config: f.LintConfig}
+}
+
+// conventions returns both, valid.
+func (a agreement) conventions() (spec.Conventions, lint.Config, error) {
+	c, err := a.Conventions()
+	if err != nil {
+		return spec.Conventions{}, lint.Config{}, err
+	}
+	config, err := a.Config()
+	if err == nil {
+		err = config.Validate(catalogue())
+	}
+	if err != nil {
+		return spec.Conventions{}, lint.Config{}, failure.WithHint(err, "`suokectl lint rules` lists the rules")
+	}
+	return c, config, nil
+}
+
 // Options are what `lint` and its verbs for one kind of file need.
 type Options struct {
-	IO          *iostreams.IOStreams
-	Conventions func() (spec.Conventions, error)
-	Report      ReportFlags
+	agreement
+	IO     *iostreams.IOStreams
+	Report ReportFlags
 	// Kinds are what is looked for, by name; nil for all.
 	Kinds []string
 	Paths []string
@@ -43,7 +70,16 @@ buf's ids, and a comment switches one off for what it stands above:
   // buf:lint:ignore FIELD_LOWER_SNAKE_CASE
   // suokectl:ignore FIELD_SECRET_COMMENT the mobile client logs none of it
 
-An ignore that covers no finding is a finding itself. Nothing uses the network.`,
+An ignore that covers no finding is a finding itself. What holds for a whole
+repository is in the section lint of its suokectl.yaml, in buf's words:
+
+  lint:
+    except: [COMMENT_ENUM_VALUE]
+    severities: {COMMENT_DETAILED: error}
+    ignore: [third_party]
+    ignore_only: {PACKAGE_ORG_PREFIX: [proto/legacy]}
+
+Nothing uses the network.`,
 		example: `suokectl lint
 printf 'dev.auth-service.UserRegistered.v1\n' > topics.txt
 suokectl lint topics.txt # exits 100
@@ -67,7 +103,7 @@ type fileVerb struct {
 }
 
 func newCmdFiles(f *app.Factory, runF func(*Options) error, verb fileVerb) *cobra.Command {
-	opts := &Options{IO: f.IO, Conventions: f.Conventions, Kinds: verb.kinds}
+	opts := &Options{agreement: agreementOf(f), IO: f.IO, Kinds: verb.kinds}
 	cmd := &cobra.Command{
 		Use:     verb.use,
 		Short:   verb.short,

@@ -14,20 +14,19 @@ import (
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/pkg/lint"
 	"github.com/suokelife/suokectl/pkg/lint/topics"
-	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // TopicsOptions are what `lint topics` needs.
 type TopicsOptions struct {
-	IO          *iostreams.IOStreams
-	Conventions func() (spec.Conventions, error)
-	Report      ReportFlags
-	Names       []string
+	agreement
+	IO     *iostreams.IOStreams
+	Report ReportFlags
+	Names  []string
 }
 
 // NewCmdTopics returns the verb; runF replaces its run in tests.
 func NewCmdTopics(f *app.Factory, runF func(*TopicsOptions) error) *cobra.Command {
-	opts := &TopicsOptions{IO: f.IO, Conventions: f.Conventions}
+	opts := &TopicsOptions{agreement: agreementOf(f), IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "topics NAME…|-",
 		Short: "Check names of topics",
@@ -67,7 +66,7 @@ func (opts *TopicsOptions) validate() error {
 }
 
 func runTopics(ctx context.Context, opts *TopicsOptions) error {
-	c, err := opts.Conventions()
+	c, config, err := opts.conventions()
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func runTopics(ctx context.Context, opts *TopicsOptions) error {
 	}
 	kind := topics.Kind(c)
 	kind.Recognize = func(*lint.Source) bool { return true }
-	report, err := lint.Run(ctx, []lint.Kind{kind}, []*lint.Source{source})
+	report, err := lint.Run(ctx, []lint.Kind{kind}, config, []*lint.Source{source})
 	if err != nil {
 		return err
 	}

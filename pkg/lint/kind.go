@@ -55,10 +55,14 @@ func Catalogue(kinds []Kind) []Rule {
 }
 
 // Run checks each source with the first kind that recognises it; the others
-// are not looked at. When ctx ends early, its cause is the error.
-func Run(ctx context.Context, kinds []Kind, sources []*Source) (*Report, error) {
-	r := &Report{rules: map[string]Rule{}, sources: map[string]*Source{}}
+// are not looked at. The zero Config changes nothing; see [Config.Validate] for
+// one from a file. When ctx ends early, its cause is the error.
+func Run(ctx context.Context, kinds []Kind, config Config, sources []*Source) (*Report, error) {
+	r := &Report{config: config, rules: map[string]Rule{}, sources: map[string]*Source{}}
 	for _, rule := range Catalogue(kinds) {
+		if severity := config.Severities[rule.ID]; severity != "" {
+			rule.Severity = severity
+		}
 		r.rules[rule.ID] = rule
 	}
 	var all Result

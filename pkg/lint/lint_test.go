@@ -36,7 +36,7 @@ func kinds() []lint.Kind {
 func sample(t *testing.T) *lint.Report {
 	t.Helper()
 	long := strings.Repeat("x", 300)
-	report, err := lint.Run(t.Context(), kinds(), []*lint.Source{
+	report, err := lint.Run(t.Context(), kinds(), lint.Config{}, []*lint.Source{
 		lint.NewSource("suokelife/a/v1/a.proto", []byte("syntax = \"proto3\";\npackage suokelife.a.v1;\n\n// 用户信息\nmessage A {\n\t/* 用户名称 */ string userName = 1;\n"+
 			"\t// Kept for old readers, who need it.\n\t// suokectl:ignore FIELD_LOWER_SNAKE_CASE,COMMENT_FIELD they do\n\tstring oldName = 2;\n}\n")),
 		lint.NewSource("topics.txt", []byte("dev.auth-service.user-registered.v1\nproduction.auth.x.v1 # mistyped\n\x1b[31mred.a.b.v1\n"+long+".b.c.v1\n")),
@@ -89,7 +89,7 @@ func TestReports(t *testing.T) {
 }
 
 func TestReportsOfNothing(t *testing.T) {
-	report, err := lint.Run(t.Context(), kinds(), nil)
+	report, err := lint.Run(t.Context(), kinds(), lint.Config{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func columns(before, marked string) [2]int {
 // TestFingerprintsOutliveEdits shows that a line that is put in above changes none.
 func TestFingerprintsOutliveEdits(t *testing.T) {
 	fingerprints := func(text string) []string {
-		report, err := lint.Run(t.Context(), kinds(), []*lint.Source{lint.NewSource("topics.txt", []byte(text))})
+		report, err := lint.Run(t.Context(), kinds(), lint.Config{}, []*lint.Source{lint.NewSource("topics.txt", []byte(text))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestIgnores(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			text := "syntax = \"proto3\";\npackage suokelife.a.v1;\n// Holds one field only.\nmessage A {\n  // The name that is shown.\n  // " + tt.comment + "\n  string userName = 1;\n}\n"
-			report, err := lint.Run(t.Context(), kinds(), []*lint.Source{lint.NewSource("suokelife/a/v1/a.proto", []byte(text))})
+			report, err := lint.Run(t.Context(), kinds(), lint.Config{}, []*lint.Source{lint.NewSource("suokelife/a/v1/a.proto", []byte(text))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -233,7 +233,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stopped")
 	cancel(stop)
-	_, err := lint.Run(ctx, kinds(), []*lint.Source{lint.NewSource("topics.txt", []byte("x\n"))})
+	_, err := lint.Run(ctx, kinds(), lint.Config{}, []*lint.Source{lint.NewSource("topics.txt", []byte("x\n"))})
 	if !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
 	}
@@ -340,7 +340,7 @@ func FuzzRun(f *testing.F) {
 	f.Add("x.ndjson", []byte(`{"meta":{"id":1,"type":null}}`+"\n{"))
 	f.Add("x.json", []byte(`{"meta":{"id":"","time":"2023"},"meta":{"id":1,"x":[]}}`))
 	f.Fuzz(func(t *testing.T, name string, text []byte) {
-		report, err := lint.Run(t.Context(), kinds()[1:], []*lint.Source{lint.NewSource(name, text)})
+		report, err := lint.Run(t.Context(), kinds()[1:], lint.Config{}, []*lint.Source{lint.NewSource(name, text)})
 		if err != nil {
 			t.Fatal(err)
 		}

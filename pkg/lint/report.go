@@ -8,11 +8,13 @@ type Report struct {
 	// Files is the number of files that were checked.
 	Files int
 
+	config  Config
 	rules   map[string]Rule
 	sources map[string]*Source
 }
 
-// take keeps the findings that no ignore covers, and adds the ignores that cover none.
+// take keeps the findings that no ignore covers and the configuration lets
+// stand, and adds the ignores that cover none.
 func (r *Report) take(all Result) {
 	used := make([]bool, len(all.Ignores))
 	for _, f := range all.Findings {
@@ -39,7 +41,9 @@ func (r *Report) add(f Finding) {
 	if f.Severity == "" {
 		f.Severity = r.rules[f.Rule].Severity
 	}
-	r.Findings = append(r.Findings, f)
+	if !r.config.drops(f) {
+		r.Findings = append(r.Findings, f)
+	}
 }
 
 func (r *Report) unused(ignore Ignore) Finding {

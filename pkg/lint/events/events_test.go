@@ -29,7 +29,7 @@ func TestEvents(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			report, err := lint.Run(t.Context(), []lint.Kind{events.Kind(spec.Default())}, []*lint.Source{lint.NewSource(tt.file, []byte(tt.text))})
+			report, err := lint.Run(t.Context(), []lint.Kind{events.Kind(spec.Default())}, lint.Config{}, []*lint.Source{lint.NewSource(tt.file, []byte(tt.text))})
 			if err != nil {
 				t.Fatal(err)
 			}

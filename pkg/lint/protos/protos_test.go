@@ -69,7 +69,7 @@ func findings(t *testing.T, archive *txtar.Archive) string {
 
 func run(t testing.TB, sources ...*lint.Source) *lint.Report {
 	t.Helper()
-	report, err := lint.Run(t.Context(), []lint.Kind{protos.Kind(spec.Default())}, sources)
+	report, err := lint.Run(t.Context(), []lint.Kind{protos.Kind(spec.Default())}, lint.Config{}, sources)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,8 +227,7 @@ func write(t *testing.T, name, text string) {
 func TestOtherOrganization(t *testing.T) {
 	c := spec.Default()
 	c.Organization = "acme"
-	report, err := lint.Run(t.Context(), []lint.Kind{protos.Kind(c)},
-		[]*lint.Source{lint.NewSource("acme/a/v1/a.proto", []byte("syntax = \"proto3\";\npackage acme.a.v1;\n"))})
+	report, err := lint.Run(t.Context(), []lint.Kind{protos.Kind(c)}, lint.Config{}, []*lint.Source{lint.NewSource("acme/a/v1/a.proto", []byte("syntax = \"proto3\";\npackage acme.a.v1;\n"))})
 	if err != nil || len(report.Findings) > 0 {
 		t.Errorf("got %+v, %v", report, err)
 	}

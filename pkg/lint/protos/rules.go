@@ -101,7 +101,7 @@ func ownRules() []lint.Rule {
 			Summary: "A file is proto3.",
 			Why:     "The specification demands it (G1): presence, defaults and JSON are then the same everywhere."},
 		{ID: "PACKAGE_ORG_PREFIX", Kind: Name, Severity: lint.Error, Good: "package suokelife.auth.v1;", Bad: "package auth.v1;",
-			Summary: "A package is <organization>.<service>.v<N>; the organization is set in suokectl.yaml.",
+			Summary: "A package is {organization}.{service}.v{N}; the organization is set in suokectl.yaml.",
 			Why:     "Packages of several organisations meet in one registry and in one server's reflection."},
 		{ID: "COMMENT_DETAILED", Kind: Name, Severity: lint.Warning, Good: "// When the token stops being accepted, in UTC.\ngoogle.protobuf.Timestamp expires_at = 3;", Bad: "// Expires at.\ngoogle.protobuf.Timestamp expires_at = 3;",
 			Summary: "A comment says more than the name that it is about.",

@@ -42,7 +42,7 @@ func TestTopics(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			report, err := lint.Run(t.Context(), []lint.Kind{topics.Kind(spec.Default())}, []*lint.Source{lint.NewSource("topics.txt", []byte(tt.text))})
+			report, err := lint.Run(t.Context(), []lint.Kind{topics.Kind(spec.Default())}, lint.Config{}, []*lint.Source{lint.NewSource("topics.txt", []byte(tt.text))})
 			if err != nil {
 				t.Fatal(err)
 			}
