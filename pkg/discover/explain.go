@@ -38,6 +38,17 @@ type Explanation struct {
 // Included tells whether the query lets the instance in.
 func (e Explanation) Included() bool { return len(e.Causes) == 0 }
 
+// Included returns the instances that nothing keeps out.
+func Included(all []Explanation) []Instance {
+	var in []Instance
+	for _, e := range all {
+		if e.Included() {
+			in = append(in, e.Instance)
+		}
+	}
+	return in
+}
+
 // Sentences says each cause in words.
 func (e Explanation) Sentences() []string {
 	out := make([]string, len(e.Causes))

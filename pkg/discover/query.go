@@ -28,14 +28,16 @@ func (q Query) level() Health {
 // an error: that is a *NoInstanceError, which says why each known instance was left out, or an *UnknownServiceError.
 // Other errors are *RequestError.
 func (c *Client) Instances(ctx context.Context, name string, q Query) ([]Instance, error) {
-	all, err := c.Explain(ctx, name, q)
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	known, err := c.known(ctx, name, q)
 	if err != nil {
 		return nil, err
 	}
-	if in := Included(all); len(in) > 0 {
+	if in := q.filter(known); len(in) > 0 {
 		return in, nil
 	}
-	return nil, &NoInstanceError{Service: name, Query: q, Known: all}
+	return nil, &NoInstanceError{Service: name, Query: q, Known: c.explain(ctx, known, q)}
 }
 
 // Explain returns every known instance of the service with the reasons that keep it out of the query; an instance
@@ -43,24 +45,39 @@ func (c *Client) Instances(ctx context.Context, name string, q Query) ([]Instanc
 func (c *Client) Explain(ctx context.Context, name string, q Query) ([]Explanation, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	known, _, err := c.read(ctx, name, q, c.options(ctx, q))
+	known, err := c.known(ctx, name, q)
 	if err != nil {
 		return nil, err
 	}
-	if len(known) == 0 {
-		return nil, c.unknown(ctx, name, q)
-	}
+	return c.explain(ctx, known, q), nil
+}
+
+func (c *Client) explain(ctx context.Context, known []Instance, q Query) []Explanation {
 	c.fillOutputs(ctx, known)
 	all := make([]Explanation, len(known))
 	for i, instance := range known {
 		all[i] = Explanation{Instance: instance, Causes: q.causes(instance)}
 	}
-	return all, nil
+	return all
 }
 
-// read asks for every instance of the service, and returns them with the index to wait on.
-func (c *Client) read(ctx context.Context, name string, q Query, options *api.QueryOptions) ([]Instance, uint64, error) {
-	entries, meta, err := c.consul.Health().Service(name, "", false, options.WithContext(ctx))
+// known returns every instance of the service, and an *UnknownServiceError when there is none.
+func (c *Client) known(ctx context.Context, name string, q Query) ([]Instance, error) {
+	known, _, err := c.read(ctx, name, q, 0)
+	if err == nil && len(known) == 0 {
+		err = c.unknown(ctx, name, q)
+	}
+	return known, err
+}
+
+// read asks for every instance of the service, and returns them with the index to wait on. It waits itself for a
+// change when it is given an index.
+func (c *Client) read(ctx context.Context, name string, q Query, after uint64) ([]Instance, uint64, error) {
+	options := c.options(ctx, q)
+	if after > 0 {
+		options.WaitIndex, options.WaitTime = after, watchWait
+	}
+	entries, meta, err := c.consul.Health().Service(name, "", false, options)
 	if err != nil {
 		return nil, 0, c.failed(err, "list the instances of %s", name)
 	}
@@ -140,12 +157,12 @@ func kindOf(state Health) CauseKind {
 	}
 }
 
-// Included returns the instances that nothing keeps out.
-func Included(all []Explanation) []Instance {
-	var in []Instance
-	for _, e := range all {
-		if e.Included() {
-			in = append(in, e.Instance)
+// filter returns the instances that the query lets in.
+func (q Query) filter(known []Instance) []Instance {
+	in := []Instance{}
+	for _, instance := range known {
+		if len(q.causes(instance)) == 0 {
+			in = append(in, instance)
 		}
 	}
 	return in

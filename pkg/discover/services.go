@@ -55,7 +55,7 @@ func (c *Client) Services(ctx context.Context) ([]Service, error) {
 	group.SetLimit(parallel)
 	for i, name := range names {
 		group.Go(func() error {
-			known, _, err := c.read(ctx, name, Query{}, c.options(ctx, Query{}))
+			known, _, err := c.read(ctx, name, Query{}, 0)
 			list[i] = summarise(name, known)
 			return err
 		})
@@ -70,12 +70,9 @@ func (c *Client) Services(ctx context.Context) ([]Service, error) {
 func (c *Client) Service(ctx context.Context, name string) (Service, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	known, _, err := c.read(ctx, name, Query{}, c.options(ctx, Query{}))
-	switch {
-	case err != nil:
+	known, err := c.known(ctx, name, Query{})
+	if err != nil {
 		return Service{}, err
-	case len(known) == 0:
-		return Service{}, c.unknown(ctx, name, Query{})
 	}
 	return summarise(name, known), nil
 }

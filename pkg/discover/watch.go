@@ -125,25 +125,11 @@ func (w *watch) ask(ctx context.Context, after uint64) ([]Instance, uint64, erro
 		}
 		w.conn = got.Conn
 	}})
-	options := w.client.options(traced, w.query)
-	if after > 0 {
-		options.WaitIndex, options.WaitTime = after, watchWait
-	}
-	known, index, err := w.client.read(traced, w.name, w.query, options)
+	known, index, err := w.client.read(traced, w.name, w.query, after)
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errOtherConnection) {
 		err = cause
 	}
 	return known, index, err
-}
-
-func (q Query) filter(known []Instance) []Instance {
-	in := []Instance{}
-	for _, instance := range known {
-		if len(q.causes(instance)) == 0 {
-			in = append(in, instance)
-		}
-	}
-	return in
 }
 
 // sameForCallers compares all but what the checks say.

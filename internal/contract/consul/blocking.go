@@ -68,9 +68,11 @@ var blocking = []testCase{
 		}
 	}},
 	{"registering the same again does not wake", func(a *agent) {
-		a.register(nil)
+		a.registerTTL("", "", "t")
+		a.must(a.client.Agent().PassTTL("service:"+a.name, "fine"))
+		a.awaitStatus(api.HealthPassing)
 		index := a.settled()
-		a.register(nil)
+		a.registerTTL("", "", "t")
 		_, meta, _ := a.blockFor(index, short)
 		a.equal("index", meta.LastIndex, index)
 	}},

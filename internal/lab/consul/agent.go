@@ -89,7 +89,7 @@ func (s *Server) addCheck(id string, def *checkDefinition, svc *api.AgentService
 			old.stop()
 		}
 		check.catalog.Status, check.catalog.Output, check.output = old.catalog.Status, old.catalog.Output, old.output
-		check.criticalSince = old.criticalSince
+		check.criticalSince, check.flushAt = old.criticalSince, old.flushAt
 	}
 	if check.catalog.Status == api.HealthCritical && check.criticalSince.IsZero() {
 		check.criticalSince = time.Now()

@@ -121,15 +121,27 @@ func (s *store) forgetName(name string, index uint64) {
 	s.extinctAt = index
 }
 
+// putCheck puts a check in the place of the one with its id. It is no write when nothing is seen to change.
 func (s *store) putCheck(check *checkState) {
+	old := s.checks[check.catalog.CheckID]
+	if old != nil && sameCheck(old.catalog, check.catalog) {
+		check.catalog = old.catalog
+		s.checks[check.catalog.CheckID] = check
+		return
+	}
 	s.commit(func(index uint64) {
 		check.catalog.CreateIndex = index
-		if old := s.checks[check.catalog.CheckID]; old != nil {
+		if old != nil {
 			check.catalog.CreateIndex = old.catalog.CreateIndex
 		}
 		s.checks[check.catalog.CheckID] = check
 		s.touchCheck(check, index)
 	})
+}
+
+func sameCheck(a, b api.HealthCheck) bool {
+	return a.Name == b.Name && a.Status == b.Status && a.Notes == b.Notes && a.Output == b.Output && a.Type == b.Type &&
+		a.ServiceID == b.ServiceID && a.ServiceName == b.ServiceName && slices.Equal(a.ServiceTags, b.ServiceTags)
 }
 
 func (s *store) deleteCheck(id string) {
