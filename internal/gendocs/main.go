@@ -1,5 +1,6 @@
-// Command gendocs writes what is generated from the command tree: the
-// completion scripts, the command reference and the man pages.
+// Command gendocs writes what is generated from the code: the
+// completion scripts, the command reference, the man pages, and the JSON
+// Schemas of the files that people write.
 //
 //	go run ./internal/gendocs
 package main
@@ -54,7 +55,10 @@ func write(dir string) error {
 func Files() (map[string][]byte, error) {
 	ios, _, _, _ := iostreams.Test()
 	cmd := root.NewCmdRoot(&app.Factory{IO: ios, Getenv: func(string) string { return "" }})
-	files := map[string][]byte{}
+	files, err := schemas()
+	if err != nil {
+		return nil, err
+	}
 	for shell, name := range map[string]string{
 		"bash": "suokectl.bash", "zsh": "_suokectl", "fish": "suokectl.fish", "powershell": "suokectl.ps1",
 	} {
