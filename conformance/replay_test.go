@@ -110,6 +110,7 @@ type replayRound struct {
 	selected              map[string]bool // ids of the events
 	fingerprint           string
 	kills, beside, fenced int
+	replayed              int
 	steps                 []string // how much was replayed after each kill
 }
 
@@ -203,7 +204,7 @@ func (r *replayRound) killOnce() {
 		r.beside++
 		second, waitSecond = r.start()
 		sleep(r.life)
-		if rand.IntN(4) > 0 {
+		if rand.IntN(8) > 0 {
 			_ = second.Process.Kill()
 		}
 	}
@@ -218,7 +219,22 @@ func (r *replayRound) killOnce() {
 			r.kills++ // it was alive until then
 		}
 	}
-	r.steps = append(r.steps, strconv.Itoa(r.progress()))
+	r.aim()
+}
+
+// aim notes how far the replay has come, and lets the next run live shorter when this one came to its end, longer when
+// it had not begun: the machine is not equally fast all the time.
+func (r *replayRound) aim() {
+	r.t.Helper()
+	before, now := r.replayed, r.progress()
+	r.replayed = now
+	r.steps = append(r.steps, strconv.Itoa(now))
+	switch now {
+	case len(r.selected):
+		r.life = r.life * 2 / 3
+	case before:
+		r.life = r.life * 5 / 4
+	}
 }
 
 // progress is how many letters the ledger has.
