@@ -10,17 +10,19 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/goleak"
 
 	cmd "github.com/suokelife/suokectl/cmd/discover"
 	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/clitest"
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/lab/consul"
 	"github.com/suokelife/suokectl/pkg/discover"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { clitest.Main(m) }
+
+func TestScripts(t *testing.T) { clitest.Scripts(t, "testdata/script") }
 
 // terminal is a factory whose context is the Consul at an address, with what was written to it.
 type terminal struct {
