@@ -19,23 +19,23 @@ var ErrInvalidFault = errors.New("invalid fault")
 // A Fault is what shall go wrong in calls to one service.
 type Fault struct {
 	// Service that answers wrongly: the name of a Kubernetes Service, without its namespace.
-	Service string `json:"service"`
+	Service string
 	// Namespace of the service. Default "default".
-	Namespace string `json:"namespace"`
+	Namespace string
 	// ClientNamespaces are where the calls come from that feel the fault. Default: Namespace alone.
-	ClientNamespaces []string `json:"client_namespaces"`
+	ClientNamespaces []string
 	// Delay before a call is passed on, at least 1 ms; 0 for none.
-	Delay time.Duration `json:"delay,omitempty"`
+	Delay time.Duration
 	// DelayPercent of the calls are delayed: above 0, at most 100, in steps of 0.0001.
-	DelayPercent float64 `json:"delay_percent,omitempty"`
+	DelayPercent float64
 	// AbortHTTP is the HTTP status of aborted calls, 200 to 599; 0 for none.
-	AbortHTTP int `json:"abort_http,omitempty"`
+	AbortHTTP int
 	// AbortGRPC is the name of the gRPC status of aborted calls, such as UNAVAILABLE; "" for none.
-	AbortGRPC string `json:"abort_grpc,omitempty"`
+	AbortGRPC string
 	// AbortPercent of the calls are aborted, independently of the delay.
-	AbortPercent float64 `json:"abort_percent,omitempty"`
+	AbortPercent float64
 	// TTL after which the cluster takes the fault back: whole seconds, at least one.
-	TTL time.Duration `json:"ttl"`
+	TTL time.Duration
 }
 
 // grpcStatuses are the names that a fault can abort with; OK is none.

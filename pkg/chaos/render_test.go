@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
@@ -196,16 +197,16 @@ func shorten(node any) {
 // TestClearAfterInjectIsIdentity: whatever the routing, the cluster is afterwards what it was.
 func TestClearAfterInjectIsIdentity(t *testing.T) {
 	c := newCluster(t, kube.Options{Namespaces: []string{"rapid"}})
-	n := 0
 	rapid.Check(t, func(r *rapid.T) {
-		n++
 		spec := routing().Draw(r, "source")
-		host := "s" + strings.Repeat("x", n%7) + time.Now().Format("150405.000000000")[7:]
-		spec["hosts"] = []any{host}
-		c.apply("rapid", host, spec)
+		spec["hosts"] = []any{"drawn"}
+		c.apply("rapid", "drawn", spec)
+		defer func() {
+			must(t, c.client.Resource(virtualServices).Namespace("rapid").Delete(t.Context(), "drawn", metav1.DeleteOptions{}))
+		}()
 		before := c.objects(virtualServices)
 		f := fault()
-		f.Service, f.Namespace = host, "rapid"
+		f.Service, f.Namespace = "drawn", "rapid"
 		leases := c.inject(f)
 		if len(leases) != 1 {
 			r.Fatalf("got leases %v", leases)

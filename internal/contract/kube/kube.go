@@ -46,6 +46,7 @@ func Run(t *testing.T, config *rest.Config) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := &world{t: t, ctx: t.Context(), client: client, namespace: "contract-" + rand.String(8)}
 			ns := object("v1", "Namespace", w.namespace, nil)
 			_, err := client.Resource(namespaces).Create(w.ctx, ns, metav1.CreateOptions{})

@@ -70,7 +70,7 @@ func TestSlowWatcherIsToldThatItMissedEvents(t *testing.T) {
 	o, err := c.Create(t.Context(), configMap("a"), metav1.CreateOptions{})
 	must(t, err)
 	first := o.GetResourceVersion()
-	for i := range 5000 {
+	for i := range 1100 {
 		o.SetLabels(map[string]string{"n": strconv.Itoa(i)})
 		o, err = c.Update(t.Context(), o, metav1.UpdateOptions{})
 		must(t, err)

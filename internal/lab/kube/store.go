@@ -10,7 +10,7 @@ import (
 )
 
 // historyLimit bounds the events that a late watcher can still read; older ones are gone, as on a compacted etcd.
-const historyLimit = 4096
+const historyLimit = 1024
 
 type object = unstructured.Unstructured
 

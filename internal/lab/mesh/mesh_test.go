@@ -68,7 +68,7 @@ func newWorld(t *testing.T, endpoints map[string][]string) *world {
 	w.apply("default", "auth-service", "DestinationRule", subsets)
 	w.apply("default", "auth-service", "VirtualService", demo)
 	source := rand.New(rand.NewPCG(1, 2))
-	w.mesh, err = mesh.Start(t.Context(), mesh.Options{Kube: config, Random: source.Float64, Endpoints: func(_ context.Context, service string, labels map[string]string) ([]string, error) {
+	w.mesh, err = mesh.Start(t.Context(), mesh.Options{Kube: api.Config(), Random: source.Float64, Endpoints: func(_ context.Context, service string, labels map[string]string) ([]string, error) {
 		return endpoints[service+"/"+labels["version"]], nil
 	}})
 	must(t, err)

@@ -60,7 +60,9 @@ type upstream struct{ one, two *http.Transport }
 // Start reads the routing and serves until Close.
 func Start(ctx context.Context, options Options) (*Server, error) {
 	options = options.withDefaults()
-	cluster, err := dynamic.NewForConfig(options.Kube)
+	config := rest.CopyConfig(options.Kube)
+	config.QPS = -1 // every change is read at once
+	cluster, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("start the mesh proxy: %w", err)
 	}
