@@ -13,6 +13,7 @@ const (
 	SkipNoTarget   = "the target topic does not exist"
 	SkipDeadLetter = "the target is a dead-letter topic"
 	SkipInternal   = "the target is an internal topic"
+	SkipTooLarge   = "the record is larger than a producer sends (1 MB)"
 )
 
 // Plan is what a replay would do.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/suokelife/suokectl/pkg/events"
@@ -214,9 +215,7 @@ func TestReplayStopsAtAHangingTransaction(t *testing.T) {
 	if err := hanging.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
-	taking := all
-	taking.TakeOver = true // of the run that could not go on
-	if got := w.replay(taking); got.Replayed != 1 {
+	if got := w.replay(all); got.Replayed != 1 {
 		t.Fatalf("result %+v", got)
 	}
 }
@@ -396,5 +395,35 @@ func TestLedgerGrowsWithItsTopic(t *testing.T) {
 	w.produce(letter(4, 0, "k", event(2), "boom"))
 	if got := w.replay(all); got.Replayed != 1 || got.Already != 1 {
 		t.Errorf("result %+v", got)
+	}
+}
+
+func TestALetterThatIsTooLargeHoldsUpNoOther(t *testing.T) {
+	w := newWorld(t)
+	limit := "4000000"
+	if _, err := w.admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &limit}}, letters); err != nil {
+		t.Fatal(err)
+	}
+	large, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(3<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer large.Close()
+	for i := range 5 {
+		value := event(i)
+		if i%2 == 1 {
+			value = bytes.Repeat([]byte("x"), 2<<20)
+		}
+		if err := large.ProduceSync(t.Context(), letter(0, int64(i), "k", value, "boom")).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if got := w.replay(all); got.Replayed+got.Already != 3 || got.Skipped[dlq.SkipTooLarge] != 2 {
+			t.Errorf("result %+v", got)
+		}
+	}
+	if n := len(w.read(origin)); n != 3 {
+		t.Errorf("%d records", n)
 	}
 }

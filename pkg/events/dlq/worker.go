@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,7 +48,7 @@ func (r *run) claim(ctx context.Context, p int32) (*worker, error) {
 	}
 	w := &worker{run: r, partition: p, kafka: kafka}
 	if err := w.begin(ctx); err != nil {
-		kafka.Close()
+		w.release()
 		return nil, err
 	}
 	return w, nil
@@ -56,9 +57,10 @@ func (r *run) claim(ctx context.Context, p int32) (*worker, error) {
 func (w *worker) begin(ctx context.Context) error {
 	c, t := w.run.client, w.run.topic
 	if _, _, err := w.kafka.ProducerID(ctx); err != nil {
+		w.broken = true
 		return fmt.Errorf("initialise the transactional id: %w", err)
 	}
-	if err := w.transact(ctx, func(tx *transaction) error { return w.heartbeat(tx, false) }); err != nil {
+	if err := w.announce(ctx, false); err != nil {
 		return err
 	}
 	span, err := c.settle(ctx, t.ledger(), w.partition)
@@ -91,10 +93,17 @@ func (w *worker) forget(ctx context.Context) error {
 	return nil
 }
 
-func (w *worker) heartbeat(tx *transaction, released bool) error {
+func (w *worker) heartbeat(tx *transaction, released bool) {
 	w.beat = time.Now()
 	tx.produce(claim{Owner: w.run.opts.Owner, Released: released}.record(w.run.topic.ledger(), w.partition))
-	return nil
+}
+
+// announce writes the claim in a transaction of its own.
+func (w *worker) announce(ctx context.Context, released bool) error {
+	return w.transact(ctx, func(tx *transaction) error {
+		w.heartbeat(tx, released)
+		return nil
+	})
 }
 
 // replay reads the letters in batches and commits each with its part of the ledger.
@@ -167,14 +176,7 @@ func (w *worker) commit(ctx context.Context, batch []Letter, count *tally) error
 	if len(batch) == 0 && !due {
 		return nil
 	}
-	err := w.transact(ctx, func(tx *transaction) error {
-		if due {
-			if err := w.heartbeat(tx, false); err != nil {
-				return err
-			}
-		}
-		return w.produce(tx, batch)
-	})
+	batch, err := w.commitFitting(ctx, batch, due, count)
 	if err != nil {
 		return err
 	}
@@ -187,8 +189,33 @@ func (w *worker) commit(ctx context.Context, batch []Letter, count *tally) error
 	return nil
 }
 
+// commitFitting leaves out the letters that are too large for a producer, one after the other, since each takes its
+// transaction with it, and returns those that were committed.
+func (w *worker) commitFitting(ctx context.Context, batch []Letter, due bool, count *tally) ([]Letter, error) {
+	for {
+		var records []*kgo.Record
+		err := w.transact(ctx, func(tx *transaction) (err error) {
+			if due {
+				w.heartbeat(tx, false)
+			}
+			records, err = w.produce(tx, batch)
+			return err
+		})
+		var refused *recordError
+		if !errors.Is(err, kerr.MessageTooLarge) || !errors.As(err, &refused) {
+			return batch, err
+		}
+		i := slices.Index(records, refused.record)
+		if i < 0 {
+			return batch, err
+		}
+		batch = slices.Delete(batch, i, i+1)
+		count.skipped[SkipTooLarge]++
+	}
+}
+
 // produce awaits the letters' offsets in their targets before it writes the entries that name them.
-func (w *worker) produce(tx *transaction, batch []Letter) error {
+func (w *worker) produce(tx *transaction, batch []Letter) ([]*kgo.Record, error) {
 	records := make([]*kgo.Record, len(batch))
 	for i := range batch {
 		records[i] = w.run.client.restore(&batch[i])
@@ -196,13 +223,13 @@ func (w *worker) produce(tx *transaction, batch []Letter) error {
 		tx.produce(records[i])
 	}
 	if err := tx.flush(); err != nil {
-		return err
+		return records, err
 	}
 	for i, r := range records {
 		entry := Entry{Letter: batch[i].Offset, Outcome: OutcomeReplayed, Target: r.Topic, Partition: r.Partition, Offset: r.Offset}
 		tx.produce(entry.record(w.run.topic.ledger(), w.partition))
 	}
-	return nil
+	return records, nil
 }
 
 // release gives the claim back, also when the run was interrupted. A broken worker leaves it to die.
@@ -213,7 +240,7 @@ func (w *worker) release() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), transactionTimeout)
 	defer cancel()
-	_ = w.transact(ctx, func(tx *transaction) error { return w.heartbeat(tx, true) }) // it dies by itself otherwise
+	_ = w.announce(ctx, true) // it dies by itself otherwise
 }
 
 // isFenced reports the errors with which brokers answer a producer that was replaced.

@@ -38,10 +38,11 @@ func (c *call) client(opts ...srclient.Option) *srclient.SchemaRegistryClient {
 	return client
 }
 
-// RoundTrip sends with the call's context. Credentials are set here and not by the library, which wants a password.
+// RoundTrip sends with the call's context. Credentials are set here and not by the library, which wants a password; a
+// redirection to another host does not get them.
 func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(c.ctx)
-	if c.registry.cfg.Username != "" {
+	if c.registry.cfg.Username != "" && req.URL.Host == c.registry.host {
 		req.SetBasicAuth(c.registry.cfg.Username, c.registry.cfg.Password)
 	}
 	resp, err := c.registry.transport.RoundTrip(req)

@@ -86,6 +86,7 @@ type Config struct {
 // Registry is a client of one registry, safe for concurrent use.
 type Registry struct {
 	cfg       Config
+	host      string // the only one that gets credentials
 	transport *http.Transport
 
 	mu       sync.Mutex
@@ -111,7 +112,7 @@ func New(cfg Config) (*Registry, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = cfg.TLS
-	return &Registry{cfg: cfg, transport: transport, cached: map[key]*entry{}, reported: map[string]bool{}}, nil
+	return &Registry{cfg: cfg, host: u.Host, transport: transport, cached: map[key]*entry{}, reported: map[string]bool{}}, nil
 }
 
 func redact(text string) string {

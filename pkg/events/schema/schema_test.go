@@ -356,6 +356,21 @@ func TestCredentialsAndTLS(t *testing.T) {
 	}
 }
 
+func TestARedirectionGetsNoCredentials(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Authorization") != "" {
+			t.Error("credentials went to another host")
+		}
+		_, _ = w.Write([]byte(`[]`))
+	}))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusFound))
+	defer server.Close()
+	if _, err := open(t, schema.Config{URL: server.URL, Username: "u", Password: "p"}).Subjects(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDetect(t *testing.T) {
 	for text, want := range map[string]schema.Type{
 		avroUser: schema.Avro, jsonUser: schema.JSON, `"string"`: schema.Avro, `string`: schema.Avro,
