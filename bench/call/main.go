@@ -128,7 +128,7 @@ func request(ctx context.Context, address string, source *secure.TokenSource) (s
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // it only says that it is closed
 	session, err := authv1.NewAuthServiceClient(conn).Login(ctx, &authv1.LoginRequest{Username: "ada", Password: "correct horse"})
 	if err != nil {
 		return "", err

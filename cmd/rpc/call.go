@@ -119,7 +119,7 @@ func runCall(ctx context.Context, opts *CallOptions) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close() //nolint:errcheck // it was only read
+	defer body.Close()
 	request.Body = body
 	if err := opts.Guard(ctx, fmt.Sprintf("call %s of %s", opts.Method, opts.Target)); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (o *CallOptions) request() (rpc.Request, error) {
 }
 
 func notInName(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_.", r)
 }
 
 // open returns the request's messages: the JSON itself, a file's or stdin's.

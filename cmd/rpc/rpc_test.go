@@ -57,7 +57,12 @@ func serve(t *testing.T) string {
 	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
-	t.Cleanup(func() { server.Stop(); <-done })
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 	return listener.Addr().String()
 }
 

@@ -115,7 +115,9 @@ func TestWhatIsRetried(t *testing.T) {
 		address := serveLogin(t, func(ctx context.Context) (*authv1.LoginResponse, error) {
 			calls.Add(1)
 			if c.pushback != "" {
-				grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", c.pushback))
+				if err := grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", c.pushback)); err != nil {
+					return nil, err
+				}
 			}
 			return nil, status.Error(c.code, "no")
 		})
@@ -315,7 +317,12 @@ func TestAServerThatDiesInMidStream(t *testing.T) {
 	reflection.Register(server)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
-	defer func() { server.Stop(); <-done }()
+	defer func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
 	ch := dial(t, rpc.Config{Target: tcp.Addr().String()})
 	var messages int
 	call, err := ch.Call(t.Context(), rpc.Request{Method: "WatchVitals", OnMessage: func(json.RawMessage) error {
@@ -361,7 +368,9 @@ func (a alphaOnly) RegisterService(desc *grpc.ServiceDesc, impl any) {
 func TestNetworkTextIsData(t *testing.T) {
 	const escape = "\x1b[2J\u202e"
 	address := serveLogin(t, func(ctx context.Context) (*authv1.LoginResponse, error) {
-		grpc.SetHeader(ctx, metadata.Pairs("x-note-bin", escape, "authorization", "Bearer leaked"))
+		if err := grpc.SetHeader(ctx, metadata.Pairs("x-note-bin", escape, "authorization", "Bearer leaked")); err != nil {
+			return nil, err
+		}
 		return &authv1.LoginResponse{AccessToken: escape}, nil
 	})
 	call := invoke(t, dial(t, rpc.Config{Target: address}), "Login", login)

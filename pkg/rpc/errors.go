@@ -103,12 +103,8 @@ func (ch *Channel) reason(s *status.Status) error {
 // isSetting reports whether a reason is surely one of settings, which no retry
 // mends. A server that hangs up may just be restarting.
 func isSetting(reason error) bool {
-	switch reason { //nolint:errorlint // these are the sentinels themselves
-	case ErrPlaintextServer, ErrNotGRPC, ErrCertificate, ErrClientCertificate:
-		return true
-	default:
-		return false
-	}
+	return errors.Is(reason, ErrPlaintextServer) || errors.Is(reason, ErrNotGRPC) ||
+		errors.Is(reason, ErrCertificate) || errors.Is(reason, ErrClientCertificate)
 }
 
 // detail drops the words that gRPC wraps around a transport's error.

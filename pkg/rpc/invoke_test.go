@@ -148,9 +148,9 @@ func TestEmitDefaults(t *testing.T) {
 func TestCancelledStreamTellsWhatCame(t *testing.T) {
 	ch := dial(t, rpc.Config{Target: start(t, services.Options{Name: "health-service"}).Addr(), Credentials: token(t)})
 	ctx, cancel := context.WithCancel(t.Context())
-	body, input := io.Pipe()
+	open, input := io.Pipe()
 	defer input.Close()
-	go io.WriteString(input, `{"vitals":{"user_id":"u1"}}`)
+	body := io.MultiReader(strings.NewReader(`{"vitals":{"user_id":"u1"}}`), open)
 	var got []string
 	call, err := ch.Call(ctx, rpc.Request{Method: "CheckVitals", Body: body, OnMessage: func(m json.RawMessage) error {
 		got = append(got, string(m))

@@ -5,9 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	healthv1 "github.com/suokelife/suokectl/internal/lab/services/gen/suokelife/health/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	healthv1 "github.com/suokelife/suokectl/internal/lab/services/gen/suokelife/health/v1"
 )
 
 // messages are types with scalars, enums, messages, lists and a timestamp.

@@ -17,8 +17,8 @@ import (
 // the connected instances, those first that the call has not tried.
 const policyName = "suokectl_untried_first"
 
-// gRPC knows policies only by a global name.
-func init() { balancer.Register(policyBuilder{}) }
+// gRPC finds policies only in its own registry, by name.
+func init() { balancer.Register(policyBuilder{}) } //nolint:gochecknoinits // there is no other way
 
 type policyBuilder struct{}
 
