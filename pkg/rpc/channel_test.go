@@ -196,6 +196,13 @@ func TestARefusingLiteralAddressFailsAtOnce(t *testing.T) {
 	}
 }
 
+func TestANameThatDoesNotResolveFailsAtOnce(t *testing.T) {
+	slow := rpc.DefaultRetry()
+	ch := dial(t, rpc.Config{Target: "no-such-host.invalid:1", Retry: &slow})
+	_, err := ch.Call(t.Context(), rpc.Request{Method: "Login"})
+	wantError(t, err, rpc.ErrUnreachable, "no-such-host.invalid:1: no connection: ")
+}
+
 func TestABlackHoleEndsAtTheDeadline(t *testing.T) {
 	retry := quick()
 	retry.AttemptTimeout = 100 * time.Millisecond

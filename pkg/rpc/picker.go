@@ -2,15 +2,17 @@ package rpc
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/balancer/base"
 	"google.golang.org/grpc/balancer/endpointsharding"
 	"google.golang.org/grpc/balancer/pickfirst"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
 )
 
 // policyName names the load-balancing policy of a [Channel]: round robin over
@@ -26,6 +28,7 @@ func (policyBuilder) Name() string { return policyName }
 
 func (policyBuilder) Build(cc balancer.ClientConn, options balancer.BuildOptions) balancer.Balancer {
 	p := &policy{ClientConn: cc}
+	p.next.Store(rand.Uint32()) //nolint:gosec // spreads clients over instances, hides nothing
 	p.Balancer = endpointsharding.NewBalancer(p, options, balancer.Get(pickfirst.Name).Build, endpointsharding.Options{})
 	return p
 }
@@ -36,31 +39,43 @@ type policy struct {
 	balancer.Balancer
 	balancer.ClientConn
 	next atomic.Uint32
-	once sync.Once
+	// unresolved is why there are no instances, as the resolver said last.
+	unresolved atomic.Pointer[error]
 }
 
+// UpdateClientConnState takes the instances that the resolver found.
+func (p *policy) UpdateClientConnState(state balancer.ClientConnState) error {
+	p.unresolved.Store(nil)
+	return p.Balancer.UpdateClientConnState(state)
+}
+
+// ResolverError keeps the reason for calls that have no instance to go to.
+func (p *policy) ResolverError(err error) {
+	err = fmt.Errorf("name resolver error: %w", err)
+	p.unresolved.Store(&err)
+	p.Balancer.ResolverError(err)
+}
+
+// UpdateState puts our picker in the place of endpointsharding's.
 func (p *policy) UpdateState(state balancer.State) {
-	p.once.Do(func() { p.next.Store(rand.Uint32()) }) //nolint:gosec // spreads clients, hides nothing
-	children := endpointsharding.ChildStatesFromPicker(state.Picker)
-	p.ClientConn.UpdateState(balancer.State{
-		ConnectivityState: state.ConnectivityState,
-		Picker:            &picker{children: children, next: &p.next},
-	})
+	reason := errNoInstance
+	if unresolved := p.unresolved.Load(); unresolved != nil {
+		reason = *unresolved
+	}
+	state.Picker = &picker{
+		children: endpointsharding.ChildStatesFromPicker(state.Picker),
+		next:     &p.next,
+		reason:   reason,
+	}
+	p.ClientConn.UpdateState(state)
 }
 
-// UpdateSubConnState is required by the interface and never called.
-func (*policy) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
-
-// ExitIdle and Close exist on both embedded interfaces' sides; the balancer's
-// are meant.
-func (p *policy) ExitIdle() { p.Balancer.ExitIdle() }
-func (p *policy) Close()    { p.Balancer.Close() }
-
-var errNoInstance = errors.New("the service has no instances")
+var errNoInstance = errors.New("name resolver error: the name has no address")
 
 type picker struct {
 	children []endpointsharding.ChildState
 	next     *atomic.Uint32
+	reason   error // of a failure when there are no children
 }
 
 // Pick takes a connected instance that the call has not tried, else a connected
@@ -69,7 +84,7 @@ type picker struct {
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	call := callFrom(info.Ctx)
 	var fallback *endpointsharding.ChildState
-	failed := base.NewErrPicker(errNoInstance)
+	failed := base.NewErrPicker(status.Error(codes.Unavailable, p.reason.Error()))
 	waiting := false
 	start := int(p.next.Add(1))
 	for i := range p.children {
