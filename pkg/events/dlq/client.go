@@ -92,7 +92,7 @@ func topicOf(detail kadm.TopicDetail) (topic, error) {
 	}
 	t := topic{name: detail.Topic, id: detail.ID, partitions: slices.Sorted(maps.Keys(detail.Partitions))}
 	for _, p := range detail.Partitions {
-		t.replicas = max(t.replicas, int16(len(p.Replicas))) //nolint:gosec // a few
+		t.replicas = max(t.replicas, int16(len(p.Replicas)))
 	}
 	return t, nil
 }

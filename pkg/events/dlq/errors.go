@@ -7,9 +7,9 @@ import (
 )
 
 var (
-	// ErrNotDeadLetter: the topic's name has not the suffix of dead-letter topics.
+	// ErrNotDeadLetter says that the topic's name has not the suffix of dead-letter topics.
 	ErrNotDeadLetter = errors.New("not a dead-letter topic")
-	// ErrNoTopicIDs: the brokers are older than Kafka 2.8, and a ledger cannot be tied to its topic.
+	// ErrNoTopicIDs says that the brokers are older than Kafka 2.8, and a ledger cannot be tied to its topic.
 	ErrNoTopicIDs = errors.New("the brokers give topics no ids (Kafka 2.8 or newer is needed)")
 )
 

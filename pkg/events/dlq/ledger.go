@@ -181,7 +181,7 @@ func (c *Client) ensureLedger(ctx context.Context, t topic) error {
 		"cleanup.policy":         kadm.StringPtr("compact"),
 		"message.timestamp.type": kadm.StringPtr("LogAppendTime"), // claims are dated by the broker's clock
 	}
-	n := int32(len(t.partitions)) //nolint:gosec // a topic has not so many
+	n := int32(len(t.partitions))
 	_, err := c.admin.CreateTopic(ctx, n, t.replicas, configs, t.ledger())
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create the ledger %s of %s: %w", t.ledger(), t.name, err)

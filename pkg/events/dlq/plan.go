@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Why a selected letter is not replayed.
@@ -46,7 +48,7 @@ func (c *Client) Plan(ctx context.Context, name string, s Selection) (Plan, erro
 	err = c.Letters(ctx, name, func(l Letter) error {
 		skip := ""
 		if s.Has(&l) {
-			skip = targets.refuse(l.OriginalTopic)
+			skip = targets.refuse(c.restore(&l))
 		}
 		switch {
 		case !s.Has(&l):
@@ -93,8 +95,13 @@ func (c *Client) targets(ctx context.Context) (targets, error) {
 	return t, nil
 }
 
-// refuse returns why a letter may not go to a topic, or nothing.
-func (t targets) refuse(name string) string {
+// maxRecord is a little less than the client's largest batch and the brokers' default, in bytes.
+const maxRecord = 1_000_000
+
+// refuse returns why a restored record may not go to its topic, or nothing. One that is too large would take the
+// transaction of its neighbours with it.
+func (t targets) refuse(r *kgo.Record) string {
+	name := r.Topic
 	switch {
 	case t.client.isDeadLetter(name), strings.HasSuffix(name, t.client.conv.DeadLetter.ParkedSuffix):
 		return SkipDeadLetter
@@ -102,8 +109,19 @@ func (t targets) refuse(name string) string {
 		return SkipInternal
 	case t.partitions[name] == 0:
 		return SkipNoTarget
+	case size(r) > maxRecord:
+		return SkipTooLarge
 	}
 	return ""
+}
+
+// size is at least what a record takes in a batch of its own, in bytes.
+func size(r *kgo.Record) int {
+	n := 128 + len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += 10 + len(h.Key) + len(h.Value)
+	}
+	return n
 }
 
 // partition is where a letter goes: back to its partition where the numbers of partitions are the same, so that the

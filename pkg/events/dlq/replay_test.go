@@ -341,7 +341,7 @@ func (w *world) exactlyOnce(records []*kgo.Record, selected func(int) bool) {
 	want := map[string]bool{}
 	for i := range records {
 		if selected(i) {
-			want[string(event0(i))] = true
+			want[event0(i)] = true
 		}
 	}
 	seen := map[string]int{}
@@ -417,6 +417,9 @@ func TestALetterThatIsTooLargeHoldsUpNoOther(t *testing.T) {
 		if err := large.ProduceSync(t.Context(), letter(0, int64(i), "k", value, "boom")).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if plan, err := w.dlq.Plan(t.Context(), letters, dlq.Selection{All: true}); err != nil || plan.Replay != 3 || plan.Skipped[dlq.SkipTooLarge] != 2 {
+		t.Errorf("plan %+v, %v", plan, err)
 	}
 	for range 2 {
 		if got := w.replay(all); got.Replayed+got.Already != 3 || got.Skipped[dlq.SkipTooLarge] != 2 {

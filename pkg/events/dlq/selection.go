@@ -52,7 +52,7 @@ func ParseOffsetRange(text string) (OffsetRange, error) {
 	if err1 != nil || err2 != nil || from > to {
 		return fail()
 	}
-	return OffsetRange{Partition: int32(p), First: int64(from), Last: int64(to)}, nil //nolint:gosec // bounded by the parse
+	return OffsetRange{Partition: int32(p), First: int64(from), Last: int64(to)}, nil
 }
 
 // String is the form that ParseOffsetRange reads.

@@ -2,11 +2,9 @@ package dlq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -19,25 +17,13 @@ type transaction struct {
 	err error // the first
 }
 
-// recordError says which record of a transaction was refused.
-type recordError struct {
-	record *kgo.Record
-	err    error
-}
-
-func (e *recordError) Error() string {
-	return fmt.Sprintf("to %s partition %d: %v", e.record.Topic, e.record.Partition, e.err)
-}
-
-func (e *recordError) Unwrap() error { return e.err }
-
 // produce sends a record; how it went is known after flush.
 func (tx *transaction) produce(r *kgo.Record) {
 	tx.kafka.Produce(tx.ctx, r, func(r *kgo.Record, err error) {
 		tx.mu.Lock()
 		defer tx.mu.Unlock()
 		if err != nil && tx.err == nil {
-			tx.err = &recordError{r, err}
+			tx.err = fmt.Errorf("to %s partition %d: %w", r.Topic, r.Partition, err)
 		}
 	})
 }
@@ -54,24 +40,16 @@ func (tx *transaction) flush() error {
 }
 
 // transact runs fill in a transaction and commits it, or aborts it when anything failed. It has the transaction's own
-// timeout: an interrupted run ends what it began, which is a matter of milliseconds. After any error but an
-// *abortedError the worker is broken.
+// timeout: an interrupted run ends what it began, which is a matter of milliseconds. After any error the worker is broken: the client might
+// initialise its id again, and go on with a book that is no longer true.
 func (w *worker) transact(ctx context.Context, fill func(*transaction) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	err := w.attempt(ctx, fill)
-	var aborted *abortedError
-	w.broken = w.broken || err != nil && !errors.As(err, &aborted)
+	w.broken = w.broken || err != nil
 	return err
 }
-
-// abortedError is a transaction that was aborted in good order because the client itself refused a record. After what a
-// broker refused, the client might initialise its id again, and go on with a book that is no longer true.
-type abortedError struct{ err error }
-
-func (e *abortedError) Error() string { return "produce: " + e.err.Error() }
-func (e *abortedError) Unwrap() error { return e.err }
 
 func (w *worker) attempt(ctx context.Context, fill func(*transaction) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTimeout)
@@ -107,10 +85,7 @@ func (w *worker) abort(err error) error {
 	if failed != nil { // the broker aborts it after its timeout
 		return w.fencedOr("abort what could not be produced ("+err.Error()+")", failed)
 	}
-	if !errors.Is(err, kerr.MessageTooLarge) {
-		return fmt.Errorf("produce: %w", err)
-	}
-	return &abortedError{err}
+	return fmt.Errorf("produce: %w", err)
 }
 
 // fencedOr gives an error its type: fenced, with the name of whose claim stands in the ledger now, or what failed.

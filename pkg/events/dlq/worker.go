@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
@@ -130,8 +129,8 @@ func (w *worker) replay(ctx context.Context) error {
 }
 
 // gather reads until a batch is full or its time is over; at the end of the partition the error is io.EOF.
-func (w *worker) gather(ctx context.Context, letters *reader) ([]Letter, tally, error) {
-	var batch []Letter
+func (w *worker) gather(ctx context.Context, letters *reader) ([]outgoing, tally, error) {
+	var batch []outgoing
 	count := tally{skipped: map[string]int64{}, targets: map[string]int64{}}
 	bytes := 0
 	wait := idle
@@ -142,9 +141,9 @@ func (w *worker) gather(ctx context.Context, letters *reader) ([]Letter, tally, 
 		}
 		for _, record := range records {
 			l := w.run.client.letterOf(record)
-			if w.wanted(&l, &count) {
-				batch = append(batch, l)
-				bytes += len(l.Key) + len(l.Value)
+			if out, ok := w.wanted(&l, &count); ok {
+				batch = append(batch, out)
+				bytes += len(out.record.Key) + len(out.record.Value)
 			}
 		}
 		wait = max(time.Millisecond, batchTime-time.Since(began))
@@ -152,84 +151,70 @@ func (w *worker) gather(ctx context.Context, letters *reader) ([]Letter, tally, 
 	return batch, count, nil
 }
 
-// wanted sorts a letter into its count, and reports that it is to be replayed.
-func (w *worker) wanted(l *Letter, count *tally) bool {
+// outgoing is a letter on its way: its offset, and the record as it was before it failed.
+type outgoing struct {
+	letter int64
+	record *kgo.Record
+}
+
+// wanted sorts a letter into its count, and gives the record to produce when it is to be replayed.
+func (w *worker) wanted(l *Letter, count *tally) (outgoing, bool) {
 	count.read++
 	if !w.run.opts.Selection.Has(l) {
 		count.unselected++
-		return false
+		return outgoing{}, false
 	}
 	if w.book.done.has(l.Offset) {
 		count.already++
-		return false
+		return outgoing{}, false
 	}
-	if why := w.run.targets.refuse(l.OriginalTopic); why != "" {
+	record := w.run.client.restore(l)
+	record.Partition = w.run.targets.partition(l)
+	if why := w.run.targets.refuse(record); why != "" {
 		count.skipped[why]++
-		return false
+		return outgoing{}, false
 	}
-	return true
+	return outgoing{l.Offset, record}, true
 }
 
 // commit produces the letters and their entries in one transaction. With no letters it keeps the claim alive.
-func (w *worker) commit(ctx context.Context, batch []Letter, count *tally) error {
+func (w *worker) commit(ctx context.Context, batch []outgoing, count *tally) error {
 	due := time.Since(w.beat) > heartbeatEvery
 	if len(batch) == 0 && !due {
 		return nil
 	}
-	batch, err := w.commitFitting(ctx, batch, due, count)
+	err := w.transact(ctx, func(tx *transaction) error {
+		if due {
+			w.heartbeat(tx, false)
+		}
+		return w.produce(tx, batch)
+	})
 	if err != nil {
 		return err
 	}
 	for i := range batch {
-		w.book.done.set(batch[i].Offset, true)
-		count.targets[batch[i].OriginalTopic]++
+		w.book.done.set(batch[i].letter, true)
+		count.targets[batch[i].record.Topic]++
 	}
 	count.replayed = int64(len(batch))
 	w.replayed += count.replayed
 	return nil
 }
 
-// commitFitting leaves out the letters that are too large for a producer, one after the other, since each takes its
-// transaction with it, and returns those that were committed.
-func (w *worker) commitFitting(ctx context.Context, batch []Letter, due bool, count *tally) ([]Letter, error) {
-	for {
-		var records []*kgo.Record
-		err := w.transact(ctx, func(tx *transaction) (err error) {
-			if due {
-				w.heartbeat(tx, false)
-			}
-			records, err = w.produce(tx, batch)
-			return err
-		})
-		var refused *recordError
-		if !errors.Is(err, kerr.MessageTooLarge) || !errors.As(err, &refused) {
-			return batch, err
-		}
-		i := slices.Index(records, refused.record)
-		if i < 0 {
-			return batch, err
-		}
-		batch = slices.Delete(batch, i, i+1)
-		count.skipped[SkipTooLarge]++
-	}
-}
-
 // produce awaits the letters' offsets in their targets before it writes the entries that name them.
-func (w *worker) produce(tx *transaction, batch []Letter) ([]*kgo.Record, error) {
-	records := make([]*kgo.Record, len(batch))
-	for i := range batch {
-		records[i] = w.run.client.restore(&batch[i])
-		records[i].Partition = w.run.targets.partition(&batch[i])
-		tx.produce(records[i])
+func (w *worker) produce(tx *transaction, batch []outgoing) error {
+	for _, out := range batch {
+		tx.produce(out.record)
 	}
 	if err := tx.flush(); err != nil {
-		return records, err
+		return err
 	}
-	for i, r := range records {
-		entry := Entry{Letter: batch[i].Offset, Outcome: OutcomeReplayed, Target: r.Topic, Partition: r.Partition, Offset: r.Offset}
+	for _, out := range batch {
+		r := out.record
+		entry := Entry{Letter: out.letter, Outcome: OutcomeReplayed, Target: r.Topic, Partition: r.Partition, Offset: r.Offset}
 		tx.produce(entry.record(w.run.topic.ledger(), w.partition))
 	}
-	return records, nil
+	return nil
 }
 
 // release gives the claim back, also when the run was interrupted. A broken worker leaves it to die.
