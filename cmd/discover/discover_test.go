@@ -109,7 +109,7 @@ func TestInstances(t *testing.T) {
 	f := newTerminal(t, world(t))
 	for _, row := range []struct{ args, want, talk string }{
 		{
-			"", "ADDRESS         VERSION  HEALTH   TAGS       ID\n127.0.0.1:4000  v1       passing  prod,auth  auth-service-127.0.0.1-4000\n",
+			"", "ADDRESS         VERSION  HEALTH   TAGS\n127.0.0.1:4000  v1       passing  prod,auth\n",
 			"2 instances left out: `suokectl discover explain auth-service` says why\n",
 		},
 		{"--tag prod --health any -o name", "auth-service-127.0.0.1-4000\nauth-service-127.0.0.1-4001\n", ""},

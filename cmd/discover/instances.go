@@ -90,7 +90,7 @@ func instanceView() output.View[discover.Instance] {
 				Style: func(st iostreams.Style, i discover.Instance, cell string) string { return coloured(st, i.Health, cell) },
 			},
 			{Name: "TAGS", Value: func(i discover.Instance) string { return strings.Join(i.Tags, ",") }},
-			{Name: "ID", Value: func(i discover.Instance) string { return i.ID }},
+			{Name: "ID", Value: func(i discover.Instance) string { return i.ID }, Wide: true},
 			{Name: "NODE", Value: func(i discover.Instance) string { return i.Node }, Wide: true},
 			{Name: "DATACENTER", Value: func(i discover.Instance) string { return i.Datacenter }, Wide: true},
 			{Name: "META", Value: func(i discover.Instance) string { return metaText(i.Meta) }, Wide: true},
