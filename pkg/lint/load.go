@@ -100,7 +100,7 @@ func (l *loader) read(path string, info fs.FileInfo) (*Source, error) {
 	if info.Size() > MaxFileSize {
 		return nil, fmt.Errorf("%s has %d bytes: more than the %d that are linted", path, info.Size(), MaxFileSize)
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the user named it
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -147,8 +147,11 @@ func (c *Conventions) findMeta(value []byte) (metaPlace, bool) {
 }
 
 func (c *Conventions) isLetterName(quoted []byte) bool {
-	d := &c.DeadLetter
-	return isName(quoted, d.Error) || isName(quoted, d.OriginalTopic) || isName(quoted, d.Time)
+	switch d := &c.DeadLetter; string(nameIn(quoted)) {
+	case d.Error, d.OriginalTopic, d.Time:
+		return true
+	}
+	return false
 }
 
 // stripByName takes out each dead-letter field with the comma and the space

@@ -51,10 +51,10 @@ func (r *envelopeReader) problem(p FieldProblem) {
 func (c *Conventions) sections(value []byte) (meta, data span, ok bool) {
 	o := openText(value)
 	for m, more := o.next(); more; m, more = o.next() {
-		switch name := m.name.of(value); {
-		case isName(name, c.Envelope.Meta):
+		switch string(nameIn(m.name.of(value))) {
+		case c.Envelope.Meta:
 			meta = m.value
-		case isName(name, c.Envelope.Data):
+		case c.Envelope.Data:
 			data = m.value
 		}
 	}
@@ -84,7 +84,7 @@ func (r *envelopeReader) readMeta(meta span) {
 	var f fields
 	o := openText(meta.of(r.value))
 	for m, more := o.next(); more; m, more = o.next() {
-		f.take(&r.c, m.name.of(o.b), m.value)
+		f.take(&r.c, nameIn(m.name.of(o.b)), m.value)
 	}
 	if !o.ok {
 		r.problem(FieldProblem{Field: name, Got: shorten(meta.of(r.value)), Want: "an object", Offset: meta.start})
@@ -96,24 +96,24 @@ func (r *envelopeReader) readMeta(meta span) {
 
 // take remembers where the value of a field is, relative to meta.
 func (f *fields) take(c *Conventions, name []byte, value span) {
-	switch e, d := &c.Envelope, &c.DeadLetter; {
-	case isName(name, e.ID):
+	switch e, d := &c.Envelope, &c.DeadLetter; string(name) {
+	case e.ID:
 		f.id = value
-	case isName(name, e.Type):
+	case e.Type:
 		f.typ = value
-	case isName(name, e.Version):
+	case e.Version:
 		f.version = value
-	case isName(name, e.Source):
+	case e.Source:
 		f.source = value
-	case isName(name, e.Time):
+	case e.Time:
 		f.time = value
-	case isName(name, e.CorrelationID):
+	case e.CorrelationID:
 		f.correlation = value
-	case isName(name, d.Error):
+	case d.Error:
 		f.dlqError = value
-	case isName(name, d.OriginalTopic):
+	case d.OriginalTopic:
 		f.dlqTopic = value
-	case isName(name, d.Time):
+	case d.Time:
 		f.dlqTime = value
 	}
 }

@@ -1,6 +1,11 @@
 package spec
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+)
 
 // This file finds where the values of a JSON text begin and end without
 // decoding them. It accepts exactly what json.Valid accepts; all functions
@@ -29,18 +34,18 @@ func skipValue(b []byte, i, depth int) (end int, ok bool) {
 	if i >= len(b) || depth > maxDepth {
 		return i, false
 	}
-	switch ch := b[i]; {
-	case ch == '{':
+	switch b[i] {
+	case '{':
 		return skipObject(b, i, depth)
-	case ch == '[':
+	case '[':
 		return skipArray(b, i, depth)
-	case ch == '"':
+	case '"':
 		return skipString(b, i)
-	case ch == 't':
+	case 't':
 		return skipWord(b, i, "true")
-	case ch == 'f':
+	case 'f':
 		return skipWord(b, i, "false")
-	case ch == 'n':
+	case 'n':
 		return skipWord(b, i, "null")
 	default:
 		return skipNumber(b, i)
@@ -129,17 +134,29 @@ func skipArray(b []byte, i, depth int) (end int, ok bool) {
 	}
 }
 
+// plain tells which bytes of a string need no look: all but the quote, the
+// backslash and control characters.
+var plain = func() (table [256]bool) {
+	for ch := ' '; ch < 256; ch++ {
+		table[ch] = ch != '"' && ch != '\\'
+	}
+	return table
+}()
+
 func skipString(b []byte, i int) (end int, ok bool) {
 	for i++; i < len(b); i++ {
-		switch ch := b[i]; {
-		case ch == '"':
+		if plain[b[i]] {
+			continue
+		}
+		switch b[i] {
+		case '"':
 			return i + 1, true
-		case ch < ' ':
-			return i, false
-		case ch == '\\':
+		case '\\':
 			if i, ok = skipEscape(b, i); !ok {
 				return i, false
 			}
+		default:
+			return i, false
 		}
 	}
 	return i, false
@@ -216,22 +233,15 @@ func openText(b []byte) object {
 
 func (o *object) whole() bool { return o.ok && skipSpace(o.b, o.at) == len(o.b) }
 
-// isName reports whether the quoted name in b reads as name, escapes or not.
-func isName(quoted []byte, name string) bool {
-	if inner := quoted[1 : len(quoted)-1]; string(inner) == name {
-		return true
+// nameIn returns the text of a quoted name, of the same memory where it has no escape.
+func nameIn(quoted []byte) []byte {
+	if hasEscape(quoted) {
+		return []byte(unquote(quoted))
 	}
-	return hasEscape(quoted) && unquote(quoted) == name
+	return quoted[1 : len(quoted)-1]
 }
 
-func hasEscape(b []byte) bool {
-	for _, ch := range b {
-		if ch == '\\' {
-			return true
-		}
-	}
-	return false
-}
+func hasEscape(b []byte) bool { return bytes.IndexByte(b, '\\') >= 0 }
 
 // unquote returns the text of a valid JSON string.
 func unquote(quoted []byte) string {
@@ -250,17 +260,26 @@ const hexDigits = "0123456789abcdef"
 // since a JSON text must be UTF-8.
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r < ' ':
-			b = append(b, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&0xf])
-		default:
-			b = append(b, string(r)...)
-		}
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\ufffd")
 	}
+	start := 0 // s[start:i] can be copied as it is
+	for i := range len(s) {
+		ch := s[i]
+		if plain[ch] {
+			continue
+		}
+		b = append(b, s[start:i]...)
+		switch ch {
+		case '"', '\\':
+			b = append(b, '\\', ch)
+		case '\n':
+			b = append(b, `\n`...)
+		default:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[ch>>4], hexDigits[ch&0xf])
+		}
+		start = i + 1
+	}
+	b = append(b, s[start:]...)
 	return append(b, '"')
 }

@@ -101,7 +101,7 @@ func bufRoot(known map[string][]string, dir string) string {
 // readModules returns the roots that the buf.yaml in a folder names; nil when
 // there is none. A broken one is buf's to complain about: its folder is the root.
 func readModules(dir string) []string {
-	text, err := os.ReadFile(filepath.Join(filepath.FromSlash(dir), "buf.yaml")) //nolint:gosec // its name is fixed
+	text, err := os.ReadFile(filepath.Join(filepath.FromSlash(dir), "buf.yaml"))
 	if err != nil {
 		return nil
 	}
