@@ -6,13 +6,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/suokelife/suokectl/internal/lab/services"
 	"github.com/suokelife/suokectl/internal/testenv"
+	"github.com/suokelife/suokectl/pkg/discover"
 	"github.com/suokelife/suokectl/pkg/rpc"
 	"github.com/suokelife/suokectl/pkg/secure"
 )
@@ -78,6 +81,77 @@ func TestGrpcurlReadsTheDemoServices(t *testing.T) {
 	if out, code := peer.try(t, "-d", "{}", "suokelife.health.v1.HealthService/GetVitals"); code != 64+3 {
 		t.Errorf("grpcurl exits with %d on INVALID_ARGUMENT: %s", code, out)
 	}
+}
+
+// TestCallsThroughRealConsul calls a service whose instances Consul knows: one
+// is flaky, one refuses connections although its check passes, and one is killed
+// meanwhile. No call fails.
+func TestCallsThroughRealConsul(t *testing.T) {
+	t.Parallel()
+	secret := []byte("a secret that services share")
+	consul := discoverClient(t, discover.Config{Address: sharedConsul.get(t).Addr})
+	const name = "rpc-auth-service"
+	start := func(flaky bool) *services.Server {
+		s, err := services.Start(services.Options{Name: "auth-service", Secret: secret, Flaky: flaky})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() }) // one is closed already
+		registerTTL(t.Context(), t, consul, name, port(t, s.Addr()), discover.Passing)
+		return s
+	}
+	_, doomed := start(true), start(false)
+	start(false)
+	registerTTL(t.Context(), t, consul, name, 1, discover.Passing)
+
+	source, err := secure.NewTokenSource(secure.TokenConfig{Issuer: "conformance", Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	retry := rpc.DefaultRetry()
+	retry.Backoff.First = 50 * time.Millisecond
+	channel, err := rpc.NewChannel(t.Context(), rpc.Config{
+		Target: name, Instances: consul.Endpoints(name, discover.Query{Version: "v1"}), Retry: &retry,
+		Credentials: secure.CallCredentials{Token: source.Token, AllowPlaintext: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = channel.Close() })
+	instances := map[string]int{}
+	for i := range 60 {
+		if i == 20 {
+			if err := doomed.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		call, err := channel.Call(t.Context(), rpc.Request{
+			Method: "Login", Body: strings.NewReader(`{"username":"ada","password":"correct horse"}`),
+		})
+		if err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
+		if call.Err() != nil {
+			t.Fatalf("call %d: %v, attempts %+v", i, call.Err(), call.Attempts)
+		}
+		instances[call.Attempts[len(call.Attempts)-1].Instance]++
+	}
+	if len(instances) != 3 {
+		t.Errorf("the calls went to %v, want three instances", instances)
+	}
+}
+
+func port(t *testing.T, address string) int {
+	t.Helper()
+	_, text, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
 }
 
 // grpcurl is the peer's command on one server.
