@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/suokelife/suokectl/internal/lab/consul"
 	"github.com/suokelife/suokectl/pkg/discover"
 )
@@ -136,6 +138,31 @@ func TestWatchSeesAnAgentThatForgotBetweenTwoReads(t *testing.T) {
 		register(t, c, "auth-service", "v1", 2, discover.Passing) // and the watch may take over its connection
 	}
 	t.Fatal("the watch waits on the index of the agent that is gone")
+}
+
+// TestWatchFollowsAnything: after any changes the watch comes to tell what is asked for, and nothing else last.
+func TestWatchFollowsAnything(t *testing.T) {
+	_, c := start(t)
+	next := watching(t, c, discover.Query{})
+	last := next()
+	rapid.Check(t, func(r *rapid.T) {
+		for range rapid.IntRange(1, 12).Draw(r, "changes") {
+			port := rapid.IntRange(1, 4).Draw(r, "port")
+			if rapid.Bool().Draw(r, "goes") {
+				_ = c.Deregister(t.Context(), fmt.Sprintf("auth-service-127.0.0.1-%d", port)) // it may not be there
+				continue
+			}
+			status := rapid.SampledFrom([]discover.Health{discover.Passing, discover.Warning, discover.Critical}).Draw(r, "status")
+			register(t, c, "auth-service", "v1", port, status)
+		}
+		truth, err := c.Instances(t.Context(), "auth-service", discover.Query{})
+		if err != nil && !errors.Is(err, discover.ErrNoInstance) {
+			r.Fatal(err)
+		}
+		for ids(last.Instances) != ids(truth) {
+			last = next()
+		}
+	})
 }
 
 // TestWatchIndex plays an agent whose index goes backwards, and sees what is asked.

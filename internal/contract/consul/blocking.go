@@ -52,7 +52,7 @@ var blocking = []testCase{
 		got, meta, took := a.blockFor(index, short)
 		a.equal("index", meta.LastIndex, index)
 		a.equal("instances", len(got), 1)
-		if took < short || took > short+short/2 {
+		if took < short || took > patience {
 			a.Fatalf("waited %v, want %v and up to a sixteenth more", took, short)
 		}
 	}},
