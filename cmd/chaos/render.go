@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/output"
 	"github.com/suokelife/suokectl/pkg/chaos"
-	"sigs.k8s.io/yaml"
 )
 
 // RenderOptions are what `chaos render` needs.

@@ -91,7 +91,7 @@ const maxInput = 64 << 20
 func readInput(ios *iostreams.IOStreams, name string) ([]byte, error) {
 	in := ios.In
 	if name != "-" {
-		file, err := os.Open(name) //nolint:gosec // the user names it
+		file, err := os.Open(name)
 		if err != nil {
 			return nil, err
 		}

@@ -44,7 +44,7 @@ func (e *echo) line(line []byte) {
 	}
 	switch event.Action {
 	case "output":
-		e.builder(event.Test).WriteString(event.Output)
+		fmt.Fprint(e.builder(event.Test), event.Output)
 	case "pass":
 		fmt.Fprintf(e.out, "ok    %6.1fs  %s\n", event.Elapsed, event.Test)
 	case "fail", "skip":

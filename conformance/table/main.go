@@ -9,6 +9,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,15 +17,15 @@ import (
 )
 
 func main() {
-	if err := compare(os.Stdout); err != nil {
+	if err := compare(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(1)
 	}
 }
 
-func compare(out io.Writer) error {
-	lab, labErr := goTest(out, labCase, "..", "-run=^TestContract$", "./internal/lab/...")
-	genuine, realErr := goTest(out, realCase, ".", "-count=1", "-timeout=40m", ".")
+func compare(ctx context.Context, out io.Writer) error {
+	lab, labErr := goTest(ctx, out, labCase, "..", "-run=^TestContract$", "./internal/lab/...")
+	genuine, realErr := goTest(ctx, out, realCase, ".", "-count=1", "-timeout=40m", ".")
 	if err := write(out, join(lab, genuine)); err != nil {
 		return err
 	}
@@ -36,8 +37,8 @@ func compare(out io.Writer) error {
 
 // goTest runs go test -json in dir and reads the results. The results that there
 // are come back with the error as well.
-func goTest(out io.Writer, naming naming, dir string, args ...string) (results, error) {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+func goTest(ctx context.Context, out io.Writer, naming naming, dir string, args ...string) (results, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Dir = dir
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()

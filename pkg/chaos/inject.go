@@ -81,7 +81,7 @@ func (c *Client) awaitStart(ctx context.Context, job *unstructured.Unstructured)
 		job = now
 		return !deadline(now).IsZero(), nil
 	})
-	if err != nil && context.Cause(ctx) == late {
+	if err != nil && errors.Is(context.Cause(ctx), late) {
 		return nil, late
 	}
 	return job, err

@@ -20,6 +20,7 @@ import (
 // running is a consumer in its goroutine.
 type running struct {
 	*events.Consumer
+	t     *testing.T
 	stop  context.CancelFunc
 	ended chan error
 }
@@ -35,7 +36,7 @@ func (c *cluster) consume(o events.ConsumerOptions) *running {
 	consumer, err := c.client.NewConsumer(c.ctx, o)
 	c.must(err)
 	ctx, stop := context.WithCancel(c.ctx)
-	r := &running{Consumer: consumer, stop: stop, ended: make(chan error, 1)}
+	r := &running{Consumer: consumer, t: c.T, stop: stop, ended: make(chan error, 1)}
 	go func() { r.ended <- consumer.Run(ctx) }()
 	c.Cleanup(r.end)
 	return r
@@ -48,7 +49,9 @@ func (r *running) end() {
 	}
 	r.stop()
 	r.stop = nil
-	<-r.ended
+	if err := <-r.ended; err != nil {
+		r.t.Errorf("the consumer ended with %v", err)
+	}
 	r.Close()
 }
 
@@ -99,7 +102,7 @@ func TestConsumerHandlesInOrderAndResumes(t *testing.T) {
 	var j journal
 	o := events.ConsumerOptions{Group: "g", Handlers: handlers(func(_ context.Context, d events.Delivery) error { j.add(d); return nil })}
 	first := c.consume(o)
-	eventually(t, c.ctx, "30 events are committed", func() bool {
+	eventually(c.ctx, t, "30 events are committed", func() bool {
 		return c.committed("g", 0)+c.committed("g", 1)+c.committed("g", 2) == 30
 	})
 	first.end()
@@ -112,7 +115,7 @@ func TestConsumerHandlesInOrderAndResumes(t *testing.T) {
 	}
 	c.put(client, &kgo.Record{Topic: registered, Value: event("30")})
 	c.consume(o)
-	eventually(t, c.ctx, "the next event is handled", func() bool { return len(j.all()) == 31 })
+	eventually(c.ctx, t, "the next event is handled", func() bool { return len(j.all()) == 31 })
 	if d := j.all()[30]; d.Meta.ID != "30" {
 		t.Fatalf("resumed at %+v", d)
 	}
@@ -142,7 +145,7 @@ func TestConsumerRetriesThenDeadLetters(t *testing.T) {
 			}
 			return nil
 		})})
-	eventually(t, c.ctx, "all are committed", func() bool { return c.committed("g", 0) == 6 })
+	eventually(c.ctx, t, "all are committed", func() bool { return c.committed("g", 0) == 6 })
 	r.end()
 	if got, want := r.Stats(), (events.Stats{Handled: 2, Retried: 6, Skipped: 1, DeadLettered: 3}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -195,7 +198,7 @@ func TestASecondHopKeepsTheFirstErrorInTheEnvelope(t *testing.T) {
 	c.put(c.raw(), &kgo.Record{Topic: registered, Value: value, Headers: []events.Header{
 		{Key: spec.HeaderDLQError, Value: []byte("first")}, {Key: spec.HeaderDLQAttempts, Value: []byte("4")}, {Key: spec.HeaderDLQPlace, Value: []byte(place)}}})
 	c.consume(events.ConsumerOptions{Group: "g", Retries: -1, Handlers: handlers(func(context.Context, events.Delivery) error { return errors.New("second") })})
-	eventually(t, c.ctx, "it is dead-lettered", func() bool { return c.committed("g", 0) == 1 })
+	eventually(c.ctx, t, "it is dead-lettered", func() bool { return c.committed("g", 0) == 1 })
 	got, _ := c.read(events.ScanOptions{Topic: registered + ".dlq"})
 	h := headerMap(got[0])
 	if h[spec.HeaderDLQError] != "second" || h[spec.HeaderDLQAttempts] != "5" || len(got[0].Headers) != 9 {

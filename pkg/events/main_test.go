@@ -106,7 +106,7 @@ func event(id string) []byte {
 	return fmt.Appendf(nil, `{"meta":{"id":%q,"type":"user-registered","version":"1.0","source":"auth-service","time":"2026-01-31T12:00:00Z","correlation_id":"none"},"data":{"user_id":"u-1"}}`, id)
 }
 
-func eventually(t *testing.T, ctx context.Context, what string, ask func() bool) {
+func eventually(ctx context.Context, t *testing.T, what string, ask func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -184,7 +184,7 @@ func TestScanEndsOnACompactedTail(t *testing.T) {
 	c.put(client, &kgo.Record{Topic: registered, Key: []byte("k")})
 	c.put(client, &kgo.Record{Topic: registered, Key: []byte("last"), Value: []byte("kept, the cleaner spares the last batch")})
 	until := events.AtOffset(7)
-	eventually(t, c.ctx, "the cleaner has run", func() bool {
+	eventually(c.ctx, t, "the cleaner has run", func() bool {
 		got, result := c.read(events.ScanOptions{Topic: registered, Until: &until})
 		if result.Partitions[0].Next != 7 {
 			t.Fatalf("ended at %+v", result.Partitions)

@@ -130,7 +130,7 @@ func offsetsInTransaction(b *bench) {
 	b.produce(values(source, "a", "b")...)
 	session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(b.brokers...), kgo.TransactionalID(id),
 		kgo.ConsumerGroup(group), kgo.ConsumeTopics(source), kgo.ConsumeResetOffset(start()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets())
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	b.must(err)
 	defer session.Close()
 	fetches := session.PollRecords(b.ctx, 2)

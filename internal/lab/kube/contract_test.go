@@ -3,9 +3,10 @@ package kube_test
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	contract "github.com/suokelife/suokectl/internal/contract/kube"
 	"github.com/suokelife/suokectl/internal/lab/kube"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

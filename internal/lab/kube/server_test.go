@@ -50,7 +50,7 @@ func configMap(name string) *unstructured.Unstructured {
 func TestKubeconfigLeadsToTheServer(t *testing.T) {
 	server := start(t, kube.Options{})
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	must(t, os.WriteFile(path, nil, 0o644)) //nolint:gosec // what was there may be readable by others: afterwards it is not
+	must(t, os.WriteFile(path, nil, 0o644))
 	must(t, server.WriteKubeconfig(path))
 	info, err := os.Stat(path)
 	must(t, err)

@@ -59,13 +59,13 @@ func (d *duration) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-func (r *httpRoute) UnmarshalJSON(text []byte) error {
+func (route *httpRoute) UnmarshalJSON(text []byte) error {
 	type plain httpRoute
-	if err := json.Unmarshal(text, (*plain)(r)); err != nil {
+	if err := json.Unmarshal(text, (*plain)(route)); err != nil {
 		return err
 	}
 	var err error
-	r.undone, err = unknownKeys(text, "name", "match", "route", "fault")
+	route.undone, err = unknownKeys(text, "name", "match", "route", "fault")
 	return err
 }
 

@@ -128,7 +128,7 @@ func isInteger(v any, bits int) bool {
 		return false
 	}
 	whole := rat.Num()
-	limit := new(big.Int).Lsh(big.NewInt(1), uint(bits)) //nolint:gosec // 31 or 63
+	limit := new(big.Int).Lsh(big.NewInt(1), uint(bits))
 	return whole.Cmp(limit) < 0 && whole.Cmp(new(big.Int).Neg(limit)) >= 0
 }
 

@@ -236,7 +236,7 @@ func (c *call) explain(what string, err error) error {
 	if ctxErr := context.Cause(c.ctx); ctxErr != nil && c.status == 0 {
 		return fmt.Errorf("%s at %s: %w: %w", what, redact(c.registry.cfg.URL), sentinel, ctxErr)
 	}
-	if sentinel == ErrUnavailable && !errors.As(err, &said) {
+	if errors.Is(sentinel, ErrUnavailable) && !errors.As(err, &said) {
 		return fmt.Errorf("%s at %s: %w: %w", what, redact(c.registry.cfg.URL), sentinel, rootCause(err))
 	}
 	return fmt.Errorf("%s at %s: %w: %s", what, redact(c.registry.cfg.URL), sentinel, reason)
