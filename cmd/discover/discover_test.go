@@ -3,7 +3,14 @@ package discover_test
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,10 +37,14 @@ type terminal struct {
 	out, errOut *bytes.Buffer
 }
 
-func newTerminal(t *testing.T, address string) *terminal {
+func newTerminal(t *testing.T, address string, variables ...string) *terminal {
 	t.Helper()
 	ios, _, out, errOut := iostreams.Test()
 	env := map[string]string{"HOME": t.TempDir(), "SUOKECTL_CONSUL_ADDRESS": address}
+	for _, variable := range variables {
+		name, value, _ := strings.Cut(variable, "=")
+		env[name] = value
+	}
 	f := &app.Factory{IO: ios, Getenv: func(name string) string { return env[name] }, Dir: t.TempDir()}
 	t.Cleanup(func() { _ = f.Close() }) // idle connections only
 	return &terminal{Factory: f, out: out, errOut: errOut}
@@ -262,6 +273,39 @@ func TestCompletion(t *testing.T) {
 			if got := strings.Join(lines[:len(lines)-1], " "); got != want {
 				t.Errorf("%v at %s: got %q, want %q", row.args, address, got, want)
 			}
+		}
+	}
+}
+
+func TestTLSOfTheContext(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Consul-Token") != "t" || r.URL.Query().Get("dc") != "dc9" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		_, _ = io.WriteString(w, "{}")
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(ca, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bare := server.Listener.Addr().String()
+	for _, row := range []struct {
+		address, variables, want string
+	}{
+		{server.URL, "SUOKECTL_CONSUL_TLS_CA=" + ca, ""},
+		{bare, "SUOKECTL_CONSUL_TLS_ENABLED=true SUOKECTL_CONSUL_TLS_CA=" + ca, ""},
+		{server.URL, "", "is the CA's file missing?"},
+		{bare, "", "is TLS missing?"},
+		{server.URL, "SUOKECTL_CONSUL_TLS_CA=/nowhere", "prepare TLS for Consul"},
+	} {
+		variables := append(strings.Fields(row.variables), "SUOKECTL_CONSUL_TOKEN=t", "SUOKECTL_CONSUL_DATACENTER=dc9")
+		err := newTerminal(t, row.address, variables...).run(t, "services")
+		if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)) {
+			t.Errorf("%s with %s: got %v, want %q", row.address, row.variables, err, row.want)
 		}
 	}
 }
