@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,23 +46,63 @@ func TestLintAgreesWithBuf(t *testing.T) {
 			dir := t.TempDir()
 			unpack(t, archive, dir)
 			t.Chdir(dir)
-			want := runBuf(t, buf)
-			got := runOurs(t)
-			for _, line := range got {
-				if !slices.Contains(want, line) {
-					t.Errorf("buf does not find %s", line)
-				}
-			}
-			for _, line := range want {
-				if !slices.Contains(got, line) {
-					t.Errorf("buf finds, and we do not, %s", line)
-				}
-			}
-			if len(want) == 0 {
-				t.Error("buf finds nothing: the case proves nothing")
-			}
+			agree(t, buf)
 		})
 	}
+}
+
+// TestLintAgreesWithBufOnIstio does the same over protos of other people: those
+// of Istio's API with all that they import, in two modules.
+func TestLintAgreesWithBufOnIstio(t *testing.T) {
+	buf := testenv.Tool(t, "buf")
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "istio.io/api")
+	source, err := list.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", list, err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, protosOnly{os.DirFS(strings.TrimSpace(string(source)))}); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	config := "version: v2\nmodules:\n  - path: .\n    excludes: [common-protos]\n  - path: common-protos\n" + strings.TrimPrefix(bufConfig, "version: v2\n")
+	if err := os.WriteFile("buf.yaml", []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	agree(t, buf)
+}
+
+// protosOnly hides all files but protos, and the folders whose protos import
+// some that Istio does not carry.
+type protosOnly struct{ fs.FS }
+
+// ReadDir is what fs.WalkDir asks for.
+func (p protosOnly) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(p.FS, name)
+	broken := []string{"servicecontrol", "servicemanagement", "util"}
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		return slices.Contains(broken, e.Name()) || !e.IsDir() && filepath.Ext(e.Name()) != ".proto"
+	}), err
+}
+
+// agree compares the findings of both in the working folder.
+func agree(t *testing.T, buf string) {
+	t.Helper()
+	want, got := runBuf(t, buf), runOurs(t)
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			t.Errorf("buf does not find %s", line)
+		}
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("buf finds, and we do not, %s", line)
+		}
+	}
+	if len(want) == 0 {
+		t.Error("buf finds nothing: the case proves nothing")
+	}
+	t.Logf("%d findings", len(want))
 }
 
 func unpack(t *testing.T, archive, dir string) {

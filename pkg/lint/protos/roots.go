@@ -4,7 +4,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -89,13 +88,24 @@ func bufRoot(known map[string][]string, dir string) string {
 			modules = readModules(at)
 			known[at] = modules
 		}
-		if i := slices.IndexFunc(modules, func(m string) bool { return isAbove(m, dir) }); i >= 0 {
-			return modules[i]
+		if root := innermost(modules, dir); root != "" {
+			return root
 		}
 		if parent := path.Dir(at); parent == at || len(modules) > 0 {
 			return ""
 		}
 	}
+}
+
+// innermost returns the longest of the modules that dir is in: one may lie in another.
+func innermost(modules []string, dir string) string {
+	best := ""
+	for _, m := range modules {
+		if isAbove(m, dir) && (best == "" || isAbove(best, m)) {
+			best = m
+		}
+	}
+	return best
 }
 
 // readModules returns the roots that the buf.yaml in a folder names; nil when
