@@ -2,7 +2,6 @@ package protos
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -24,14 +23,33 @@ func (k *checker) checkComment(f *file, e element) {
 		k.add(f.finding("COMMENT_DETAILED", e.name, fmt.Sprintf("the comment of %s %q says no more than its name: %q", what, e.name.Val, text),
 			"say what it means, its unit, its limits or its default"))
 	}
-	if n, ok := e.node.(*ast.FieldNode); ok && isSecret(n) && !protection.MatchString(text) {
+	if n, ok := e.node.(*ast.FieldNode); ok && isSecret(n) && !saysProtection(text) {
 		k.add(f.finding("FIELD_SECRET_COMMENT", e.name, fmt.Sprintf("field %q carries a secret, and its comment does not say how it is protected", e.name.Val),
 			"say so (encrypted, hashed, over TLS only, never logged), or set [debug_redact = true]"))
 	}
 }
 
-// protection finds a word that says how a secret is kept.
-var protection = regexp.MustCompile(`(?i)\b(m?tls|https|encrypt|cipher|hash|argon|bcrypt|mask|redact|sign(ed|ature)|log)|加密|密文|哈希|散列|脱敏|掩码|签名|日志|不记录`)
+// saysProtection reports whether a comment has a word that says how a secret is kept.
+func saysProtection(text string) bool {
+	text = strings.ToLower(text)
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < 'a' || r > 'z' }) {
+		switch word {
+		case "tls", "mtls", "https", "log", "logs", "logged", "logging", "signed", "signature":
+			return true
+		}
+		for _, stem := range [...]string{"encrypt", "cipher", "hash", "argon", "bcrypt", "scrypt", "mask", "redact"} {
+			if strings.HasPrefix(word, stem) {
+				return true
+			}
+		}
+	}
+	for _, word := range [...]string{"加密", "密文", "哈希", "散列", "脱敏", "掩码", "签名", "日志", "不记录"} {
+		if strings.Contains(text, word) { // these scripts write no spaces
+			return true
+		}
+	}
+	return false
+}
 
 // isSecret tells by its name and type whether a field carries a secret.
 func isSecret(n *ast.FieldNode) bool {
