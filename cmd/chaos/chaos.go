@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
@@ -95,6 +96,10 @@ func hinted(err error) error {
 		return failure.Usagef("%w", err)
 	case errors.Is(err, chaos.ErrNotFound):
 		return failure.WithHint(err, "`suokectl chaos status` lists them")
+	case errors.Is(err, chaos.ErrNoMesh):
+		return failure.WithHint(err, "`suokectl config view --show-origin` says which cluster this is; faults go to the one that configures the mesh")
+	case apierrors.IsForbidden(err):
+		return failure.WithHint(err, "faults need to list and create virtualservices and jobs; `chaos status --client-namespace` looks in one namespace")
 	case errors.As(err, &unknown):
 		return failure.WithHint(err, "--namespace names the namespace of the service")
 	}

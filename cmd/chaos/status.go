@@ -53,7 +53,7 @@ func runStatus(ctx context.Context, opts *StatusOptions) error {
 	}
 	leases, err := c.Status(ctx, opts.Namespaces...)
 	if err != nil {
-		return err
+		return hinted(err)
 	}
 	return output.List(opts.IO, opts.Output, leaseView(), leases)
 }

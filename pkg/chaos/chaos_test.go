@@ -221,6 +221,13 @@ func TestRefusals(t *testing.T) {
 	add := func(spec string) func(*cluster) {
 		return func(c *cluster) { c.apply("default", "other", parseSpec(t, spec)) }
 	}
+	ambient := func(c *cluster) {
+		o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
+		o.SetName("ambient")
+		o.SetLabels(map[string]string{"istio.io/dataplane-mode": "ambient"})
+		_, err := c.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Create(t.Context(), o, metav1.CreateOptions{})
+		must(t, err)
+	}
 	other := func(f *chaos.Fault) { f.Service = "other" }
 	for _, c := range []struct {
 		name   string
@@ -234,6 +241,7 @@ func TestRefusals(t *testing.T) {
 		{"a delegate", add(`{hosts: [other], http: [{delegate: {name: x}}]}`), other, chaos.ErrUnfaultable, "delegate"},
 		{"TCP only", add(`{hosts: [other], tcp: [{route: [{destination: {host: other}}]}]}`), other, chaos.ErrUnfaultable, "no HTTP route"},
 		{"redirects only", add(`{hosts: [other], http: [{redirect: {uri: /}}]}`), other, chaos.ErrUnfaultable, "no HTTP route"},
+		{"an ambient namespace", ambient, func(f *chaos.Fault) { f.ClientNamespaces = []string{"ambient"} }, chaos.ErrBlocked, "ambient mode"},
 		{"an unknown service", nil, other, nil, `no Service and no VirtualService for "other"`},
 		{"an unknown client namespace", nil, func(f *chaos.Fault) { f.ClientNamespaces = []string{"nowhere"} }, nil, `namespaces "nowhere" not found`},
 		{"an invalid fault", nil, func(f *chaos.Fault) { f.AbortPercent = 200 }, chaos.ErrInvalidFault, "0.0001 to 100"},
@@ -302,6 +310,21 @@ func TestForbidden(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOneNamespaceFails: a lease is in force in all of its namespaces or in none.
+func TestOneNamespaceFails(t *testing.T) {
+	c := newCluster(t, kube.Options{Deny: func(verb, resource, namespace string) bool {
+		return verb == "create" && resource == "virtualservices" && namespace == "desk"
+	}})
+	f := fault()
+	f.ClientNamespaces = []string{"shop", "desk"}
+	plan, err := c.chaos.Plan(t.Context(), f)
+	must(t, err)
+	if _, err = c.chaos.Inject(t.Context(), plan); !apierrors.IsForbidden(err) {
+		t.Fatalf("got %v", err)
+	}
+	c.awaitOnlyOriginals()
 }
 
 func TestChangedSourceIsNotShadowed(t *testing.T) {
@@ -377,6 +400,7 @@ func TestUnreachable(t *testing.T) {
 		{"black hole", "http://" + hole.Addr().String(), "deadline"},
 		{"TLS spoken to a plain client", "http://" + secure.Listener.Addr().String(), "HTTPS"},
 		{"plain spoken to a TLS client", "https://" + plain.Listener.Addr().String(), "HTTP response to HTTPS client"},
+		{"no Kubernetes API", "http://" + plain.Listener.Addr().String(), "has no Istio"},
 		{"an unknown authority", "https://" + secure.Listener.Addr().String(), "certificate"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

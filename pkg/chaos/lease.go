@@ -139,7 +139,7 @@ func (c *Client) labelled(ctx context.Context, r schema.GroupVersionResource, na
 		if namespace != "" {
 			where = "namespace " + namespace
 		}
-		return nil, explain("list the "+r.Resource+" of faults in "+where, err)
+		return nil, explain("list the "+r.Resource+" of faults in "+where, noMesh(err))
 	}
 	return list.Items, nil
 }

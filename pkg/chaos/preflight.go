@@ -18,6 +18,8 @@ import (
 var (
 	// ErrBlocked is wrapped when something in the cluster keeps a fault from working.
 	ErrBlocked = errors.New("the fault would not work")
+	// ErrNoMesh is wrapped when the cluster knows no VirtualServices.
+	ErrNoMesh = errors.New("the cluster has no Istio (networking.istio.io/v1)")
 	// ErrSuspended is wrapped when the cluster suspends new Jobs, so that no deadline would run.
 	ErrSuspended = errors.New("the cluster suspends new Jobs, so no deadline would run")
 )
@@ -82,9 +84,9 @@ func (c *Client) Plan(ctx context.Context, f Fault) (*Plan, error) {
 		return nil, err
 	}
 	f = f.WithDefaults()
-	list, err := c.at(virtualServices, "").List(ctx, metav1.ListOptions{})
+	list, err := c.allRoutes(ctx)
 	if err != nil {
-		return nil, explain("list the VirtualServices of all namespaces", err)
+		return nil, err
 	}
 	plan := &Plan{
 		Name: fmt.Sprintf("%.40s-fault-%s", f.Service, rand.String(5)), Fault: f,
@@ -110,11 +112,27 @@ func (c *Client) Plan(ctx context.Context, f Fault) (*Plan, error) {
 
 // Services returns the names of the services of a namespace that VirtualServices route, sorted.
 func (c *Client) Services(ctx context.Context, namespace string) ([]string, error) {
-	list, err := c.at(virtualServices, "").List(ctx, metav1.ListOptions{})
+	list, err := c.allRoutes(ctx)
 	if err != nil {
-		return nil, explain("list the VirtualServices of all namespaces", err)
+		return nil, err
 	}
 	return c.routed(namespace, list.Items), nil
+}
+
+func (c *Client) allRoutes(ctx context.Context) (*unstructured.UnstructuredList, error) {
+	list, err := c.at(virtualServices, "").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, explain("list the VirtualServices of all namespaces", noMesh(err))
+	}
+	return list, nil
+}
+
+// noMesh tells the absence of the resource itself, which is all that a list can be missing.
+func noMesh(err error) error {
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("%w: %w", ErrNoMesh, err)
+	}
+	return err
 }
 
 func (c *Client) routed(namespace string, all []unstructured.Unstructured) (names []string) {
