@@ -212,6 +212,9 @@ func (s *scan) visitFetch(f *kgo.Fetch) error {
 // visitPartition visits the records between a cursor and its end.
 func (s *scan) visitPartition(id int32, c *cursor, records []*kgo.Record) error {
 	if c.done() {
+		if len(records) > 0 {
+			s.pause(id)
+		}
 		return nil
 	}
 	for _, r := range records {
@@ -232,14 +235,15 @@ func (s *scan) visitPartition(id int32, c *cursor, records []*kgo.Record) error 
 		}
 	}
 	if c.done() {
-		s.close(id)
+		s.open--
 	}
 	return nil
 }
 
-// close stops fetching a partition that has reached its end.
-func (s *scan) close(id int32) {
-	s.open--
+// pause stops fetching a partition of which records behind the end come in.
+// Where none come it is not worth it: pausing throws away what other
+// partitions have in the same fetch.
+func (s *scan) pause(id int32) {
 	s.kafka.PauseFetchPartitions(map[string][]int32{s.o.Topic: {id}})
 }
 

@@ -65,7 +65,7 @@ func (s *scan) probePartition(ctx context.Context, topic kadm.TopicDetail, id in
 		return err
 	}
 	if c.next = max(c.next, next); c.done() {
-		s.close(id)
+		s.open--
 	}
 	return nil
 }
