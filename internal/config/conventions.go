@@ -68,7 +68,7 @@ func loadRepositoryFile(path string) (repositoryFile, error) {
 	if path == "" {
 		return file, nil
 	}
-	b, err := os.ReadFile(path) //nolint:gosec // found by its fixed name
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return file, nil
 	}
