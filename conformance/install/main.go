@@ -1,8 +1,8 @@
 //go:build unix
 
-// Command install puts every engine of the conformance tests into the cache, so
-// that the tests themselves never wait for a download or a build. It is run in
-// the conformance folder and says what each engine took:
+// Command install puts every engine of the conformance tests into the cache, and
+// the peers that they compare with, so that the tests themselves never wait for a
+// download or a build. It is run in the conformance folder and says what each took:
 //
 //	go run ./install
 package main
@@ -16,13 +16,17 @@ import (
 )
 
 func main() {
-	for _, engine := range testenv.Engines() {
+	engines := testenv.Engines()
+	for _, name := range []string{"grpcurl", "buf"} {
+		engines = append(engines, testenv.Engine{Name: name, Install: func() (string, error) { return testenv.InstallTool(name) }})
+	}
+	for _, engine := range engines {
 		start := time.Now()
 		dir, err := engine.Install()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		fmt.Printf("%-24s %6.1fs  %s\n", engine.Name, time.Since(start).Seconds(), dir)
+		fmt.Printf("%-32s %6.1fs  %s\n", engine.Name, time.Since(start).Seconds(), dir)
 	}
 }
