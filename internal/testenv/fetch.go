@@ -106,10 +106,6 @@ func run(dir string, env []string, name string, args ...string) error {
 
 // lastLines returns at most n lines from the end of text.
 func lastLines(text []byte, n int) []byte {
-	text = bytes.TrimRight(text, "\n")
-	at := len(text)
-	for ; n > 0 && at > 0; n-- {
-		at = bytes.LastIndexByte(text[:at], '\n')
-	}
-	return text[at+1:]
+	lines := bytes.Split(bytes.TrimRight(text, "\n"), []byte("\n"))
+	return bytes.Join(lines[max(0, len(lines)-n):], []byte("\n"))
 }
