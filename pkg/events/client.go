@@ -14,7 +14,6 @@ import (
 // Client is access to one Kafka cluster. It may be used by several goroutines.
 type Client struct {
 	cfg   Config
-	opts  []kgo.Opt
 	kafka *kgo.Client // asks for metadata; records travel on clients of their own
 	admin *kadm.Client
 
@@ -34,7 +33,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the Kafka client: %w", err)
 	}
-	return &Client{cfg: cfg, opts: opts, kafka: kafka, admin: kadm.NewClient(kafka)}, nil
+	return &Client{cfg: cfg, kafka: kafka, admin: kadm.NewClient(kafka)}, nil
 }
 
 // Close drops the connections. It returns nil; the error is there for
@@ -71,7 +70,11 @@ func (c *Client) Ping(ctx context.Context) error {
 // broker that accepts a connection and says nothing would otherwise be waited
 // for as long as a request may take.
 func (c *Client) ping(ctx context.Context) error {
-	kafka, err := kgo.NewClient(c.opts...)
+	opts, err := c.cfg.options()
+	if err != nil {
+		return err
+	}
+	kafka, err := kgo.NewClient(opts...)
 	if err != nil {
 		return err
 	}
@@ -109,7 +112,11 @@ func (c *Client) Open(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error)
 	if err := c.Ping(ctx); err != nil {
 		return nil, err
 	}
-	kafka, err := kgo.NewClient(append(append([]kgo.Opt(nil), c.opts...), opts...)...)
+	common, err := c.cfg.options() // made anew: a client writes into the slices of its options
+	if err != nil {
+		return nil, err
+	}
+	kafka, err := kgo.NewClient(append(common, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("configure the Kafka client: %w", err)
 	}
