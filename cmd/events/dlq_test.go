@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -164,6 +165,38 @@ func TestRegistryTextIsHarmlessOnATerminal(t *testing.T) {
 			code, out, talk := c.run(args...)
 			if code != 0 || strings.Contains(out+talk, "\u202e") && tty || !strings.Contains(out, "\u202e") && !tty {
 				t.Errorf("tty %t: %v: exit %d, %q, %q", tty, args, code, out, talk)
+			}
+		}
+	}
+}
+
+// TestCompletion asks until there is an answer: a TAB waits 80 ms at most, which a busy machine may exceed.
+func TestCompletion(t *testing.T) {
+	c := hostileLetters(t)
+	server, err := registry.Start(registry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	c.env["SUOKECTL_REGISTRY_URL"], c.env["STDIN"] = server.URL(), `"string"`
+	if code, _, talk := c.run("events", "schema", "register", topic+"-value", "-"); code != 0 {
+		t.Fatal(talk)
+	}
+	for want, args := range map[string][]string{
+		topic + ".dlq\n":   {"events", "dlq", "show", ""},
+		"ae2fb5872cee\n":   {"events", "dlq", "replay", topic + ".dlq", "--fingerprint", "ae"},
+		topic + "-value\n": {"events", "schema", "get", "dev"},
+		"latest\n":         {"events", "schema", "get", "--version", ""},
+		"event\n":          {"events", "schema", "validate", "--scope", "e"},
+		"json\n":           {"events", "schema", "check", "--type", "j"},
+	} {
+		for deadline := time.Now().Add(30 * time.Second); ; {
+			_, out, talk := c.run(append([]string{"__complete"}, args...)...)
+			if strings.Contains(out, want) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%v: %q, %q, want %q", args, out, talk, want)
 			}
 		}
 	}
