@@ -38,7 +38,7 @@ func (s *scan) probe(ctx context.Context) error {
 			return fmt.Errorf("fetch %s partition %d at offset %d: %w", s.o.Topic, id, c.next, err)
 		}
 	}
-	return s.flush()
+	return nil
 }
 
 func (s *scan) probePartition(ctx context.Context, topic kadm.TopicDetail, id int32, c *cursor) error {
@@ -61,10 +61,10 @@ func (s *scan) probePartition(ctx context.Context, topic kadm.TopicDetail, id in
 	case len(answer.RecordBatches) == 0 && fetched.HighWatermark >= c.until:
 		next = c.until // nothing is left before the end
 	}
-	if err := s.visitPartition(id, c, fetched.Records); err != nil || c.done() {
-		return err
+	if len(fetched.Records) > 0 {
+		next = fetched.Records[0].Offset // the consumer will bring it; nothing is before it
 	}
-	if c.next = max(c.next, next); c.done() {
+	if c.next = min(max(c.next, next), c.until); c.done() {
 		s.open--
 	}
 	return nil
