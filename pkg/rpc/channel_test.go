@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -192,6 +193,30 @@ func TestARefusingLiteralAddressFailsAtOnce(t *testing.T) {
 		}
 		if took := time.Since(begin); took > 500*time.Millisecond {
 			t.Errorf("%s: took %v", name, took)
+		}
+	}
+}
+
+func TestEveryKindOfAddress(t *testing.T) {
+	_, port, err := net.SplitHostPort(start(t, services.Options{Name: "auth-service"}).Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(t.TempDir(), "auth.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, listener, func(s *grpc.Server) {
+		authv1.RegisterAuthServiceServer(s, authServer{login: func(context.Context) (*authv1.LoginResponse, error) {
+			return &authv1.LoginResponse{}, nil
+		}})
+		reflection.Register(s)
+	})
+	for _, target := range []string{"127.0.0.1:" + port, "localhost:" + port, "dns:///localhost:" + port, "unix:" + socket, "unix://" + socket} {
+		call := invoke(t, dial(t, rpc.Config{Target: target, Credentials: token(t)}), "Login", login)
+		if call.Err() != nil || call.Attempts[0].Instance == "" {
+			t.Errorf("%s: %+v, %v", target, call, call.Err())
 		}
 	}
 }

@@ -60,12 +60,18 @@ func start(t *testing.T, o services.Options) *services.Server {
 // serve starts a server of the test's own.
 func serve(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOption) string {
 	t.Helper()
-	server := grpc.NewServer(options...)
-	register(server)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveOn(t, listener, register, options...)
+	return listener.Addr().String()
+}
+
+func serveOn(t *testing.T, listener net.Listener, register func(*grpc.Server), options ...grpc.ServerOption) {
+	t.Helper()
+	server := grpc.NewServer(options...)
+	register(server)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -74,7 +80,6 @@ func serve(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOpti
 			t.Error(err)
 		}
 	})
-	return listener.Addr().String()
 }
 
 // authServer answers Login by a function.
