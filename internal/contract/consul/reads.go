@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/hashicorp/consul/api"
@@ -98,6 +99,11 @@ var reads = []testCase{
 		a.must(err)
 		a.equal("nodes", len(nodes), 1)
 		a.equal("node", self["Config"]["NodeName"], any(nodes[0].Node))
+		members, err := a.client.Agent().Members(false)
+		a.must(err)
+		a.equal("members", len(members), 1)
+		a.equal("member", fmt.Sprint(members[0].Name, members[0].Addr, members[0].Status, members[0].Tags["role"]),
+			fmt.Sprint(nodes[0].Node, nodes[0].Address, 1, "consul"))
 		leader, err := a.client.Status().Leader()
 		a.must(err)
 		if !strings.HasPrefix(leader, "127.0.0.1:") {

@@ -292,12 +292,32 @@ func (s *Server) agentChecks(*http.Request) (any, error) {
 
 func (s *Server) agentSelf(*http.Request) (any, error) {
 	node := s.store.node
+	s.store.mu.Lock()
+	checks, services := len(s.store.checks)-1, len(s.store.services)-1 // but for the server's own
+	s.store.mu.Unlock()
 	return map[string]any{
 		"Config": map[string]any{
 			"Datacenter": node.Datacenter, "PrimaryDatacenter": node.Datacenter, "NodeName": node.Node, "NodeID": node.ID,
 			"Server": true, "Version": version,
 		},
-		"Member": map[string]any{"Name": node.Node, "Addr": node.Address, "Status": 1},
+		"Member": s.member(),
 		"Meta":   node.Meta,
+		"Stats": map[string]any{
+			"agent": map[string]string{"checks": strconv.Itoa(checks), "services": strconv.Itoa(services)},
+		},
 	}, nil
 }
+
+// member is how gossip would tell of the agent, the only one there is.
+func (s *Server) member() api.AgentMember {
+	node := s.store.node
+	return api.AgentMember{
+		Name: node.Node, Addr: node.Address, Port: 8301, Status: 1, // alive
+		Tags: map[string]string{
+			"role": "consul", "dc": node.Datacenter, "id": node.ID, "port": "8300", "build": version + ":", "vsn": "2",
+		},
+		ProtocolMin: 1, ProtocolMax: 5, ProtocolCur: 2, DelegateMin: 2, DelegateMax: 5, DelegateCur: 4,
+	}
+}
+
+func (s *Server) agentMembers(*http.Request) (any, error) { return []api.AgentMember{s.member()}, nil }

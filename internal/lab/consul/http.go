@@ -48,6 +48,7 @@ func (s *Server) routes() http.Handler {
 	read := func(path string, h blockingHandler) { mux.HandleFunc(path, only(http.MethodGet, s.blocking(h))) }
 
 	get("/v1/agent/self", s.agentSelf)
+	get("/v1/agent/members", s.agentMembers)
 	get("/v1/agent/services", s.agentServices)
 	get("/v1/agent/checks", s.agentChecks)
 	put("/v1/agent/maintenance", s.maintainNode)
