@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -19,7 +20,7 @@ func FuzzRoute(f *testing.F) {
 			return
 		}
 		r := newRouting([]unstructured.Unstructured{vs}, nil)
-		route, _, err := r.route(httptest.NewRequest("GET", "/x", nil), "auth-service.default.svc.cluster.local", "shop")
+		route, _, err := r.route(httptest.NewRequest(http.MethodGet, "/x", nil), "auth-service.default.svc.cluster.local", "shop")
 		if err != nil || route == nil {
 			return
 		}
