@@ -194,8 +194,11 @@ func showMessage(ios *iostreams.IOStreams, message json.RawMessage) error {
 // show prints the whole call where that is wanted, and says its request id, and
 // its attempts when there is more to say than that it went well.
 func show(opts *CallOptions, call *rpc.Call) error {
-	if n := len(call.Attempts); n > 1 || n == 1 && opts.Verbose > 0 {
-		showAttempt(opts.IO, call.Attempts[n-1])
+	if n := len(call.Attempts); n > 0 {
+		last := call.Attempts[n-1]
+		if n > 1 || opts.Verbose > 0 || last.RetryReason != "" {
+			showAttempt(opts.IO, last)
+		}
 	}
 	opts.IO.Infof("request id: %s", call.RequestID)
 	if opts.Output.Human() {
@@ -217,8 +220,11 @@ func showAttempt(ios *iostreams.IOStreams, a rpc.Attempt) {
 	if a.Message != "" {
 		text += ": " + a.Message
 	}
-	if a.WaitMS > 0 {
+	switch {
+	case a.WaitMS > 0:
 		text += fmt.Sprintf("; the next in %.1f s", a.WaitMS/1000)
+	case a.RetryReason != "":
+		text += "; " + a.RetryReason
 	}
 	ios.Infof("%s", text)
 }
