@@ -40,7 +40,13 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	w := &world{t: t, addrs: server.Addrs()}
+	return connect(t, server.Addrs())
+}
+
+func connect(t testing.TB, addrs []string) *world {
+	t.Helper()
+	w := &world{t: t, addrs: addrs}
+	var err error
 	w.raw, err = kgo.NewClient(kgo.SeedBrokers(w.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(10*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)

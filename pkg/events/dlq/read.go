@@ -28,6 +28,9 @@ func (c *Client) open(ctx context.Context, topic string, spans map[int32]span) (
 	r := &reader{client: c, topic: topic, left: map[int32]span{}}
 	offsets := map[int32]kgo.Offset{}
 	for p, s := range spans {
+		if s.start >= s.end {
+			continue
+		}
 		r.left[p] = s
 		offsets[p] = kgo.NewOffset().At(s.start)
 	}
@@ -101,6 +104,14 @@ func (r *reader) moveTo(partition int32, offset int64) {
 		return
 	}
 	r.left[partition] = s
+}
+
+// position is the next offset to read of a partition, its end when nothing is left.
+func (r *reader) position(partition int32, end int64) int64 {
+	if s, ok := r.left[partition]; ok {
+		return s.start
+	}
+	return end
 }
 
 // skipNothing looks at the partitions that gave nothing for a while, and ends those in which nothing is left to read.

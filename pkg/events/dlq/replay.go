@@ -144,16 +144,22 @@ func (c *Client) refuseClaimed(ctx context.Context, t topic, letters map[int32]s
 	return nil
 }
 
-// partition replays one partition and notes how it ended.
+// maxAttempts is how often a partition is begun, in all: brokers restart, and leaders move.
+const maxAttempts = 3
+
+// partition replays one partition and notes how it ended. After a failure it claims the partition anew, which reads the
+// ledger anew, and goes on behind what was committed; after it was fenced it does not.
 func (r *run) partition(ctx context.Context, p int32) {
-	w, err := r.claim(ctx, p)
-	if err == nil {
-		err = w.replay(ctx)
-		w.release()
-	}
+	left := r.letters[p]
 	out := PartitionResult{Partition: p, State: StateDone}
-	if w != nil {
-		out.Replayed = w.replayed
+	var err error
+	for n := range maxAttempts {
+		var replayed int64
+		replayed, err = r.attempt(ctx, p, &left, n > 0)
+		out.Replayed += replayed
+		if err == nil || isFinal(err) || ctx.Err() != nil {
+			break
+		}
 	}
 	if err != nil {
 		out.State, out.Error = StateFailed, err.Error()
@@ -168,6 +174,41 @@ func (r *run) partition(ctx context.Context, p int32) {
 	if err != nil {
 		r.errs = append(r.errs, fmt.Errorf("replay %s partition %d: %w", r.topic.name, p, err))
 	}
+}
+
+// isFinal reports errors that beginning anew would not mend.
+func isFinal(err error) bool {
+	var fenced *FencedError
+	var hanging *HangingTransactionError
+	return errors.As(err, &fenced) || errors.As(err, &hanging)
+}
+
+// attempt moves left as far as it comes.
+func (r *run) attempt(ctx context.Context, p int32, left *span, again bool) (replayed int64, err error) {
+	if again {
+		if err := r.stillOurs(ctx, p); err != nil {
+			return 0, err
+		}
+	}
+	w, err := r.claim(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	defer w.release()
+	err = w.replay(ctx, left)
+	return w.replayed, err
+}
+
+// stillOurs is asked before a partition is claimed anew, so that a run does not take back what another took over.
+func (r *run) stillOurs(ctx context.Context, p int32) error {
+	books, err := r.client.books(ctx, r.topic)
+	if err != nil {
+		return err
+	}
+	if held := books[p].claim; held.alive() && held.Owner != r.opts.Owner {
+		return &FencedError{Topic: r.topic.name, Partition: p, Owner: held.Owner, Err: errors.New("it claimed the partition meanwhile")}
+	}
+	return nil
 }
 
 // tally is what one batch came to.

@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/suokelife/suokectl/pkg/events"
 	"github.com/suokelife/suokectl/pkg/events/dlq"
@@ -428,5 +431,28 @@ func TestALetterThatIsTooLargeHoldsUpNoOther(t *testing.T) {
 	}
 	if n := len(w.read(origin)); n != 3 {
 		t.Errorf("%d records", n)
+	}
+}
+
+// TestAFailedTransactionIsBegunAnew: a broker's refusal costs a transaction, and no letter.
+func TestAFailedTransactionIsBegunAnew(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, origin, letters))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	w := connect(t, cluster.ListenAddrs())
+	for i := range 30 {
+		w.produce(letter(int32(i%3), int64(i), "k", event(i), "boom"))
+	}
+	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: origin, Err: kerr.InvalidRecord})
+	got := w.replay(all)
+	if got.Replayed != 30 || got.Already != 0 || len(w.read(origin)) != 30 {
+		t.Errorf("result %+v, %d records", got, len(w.read(origin)))
+	}
+	for _, p := range got.Partitions {
+		if p.State != dlq.StateDone || p.Replayed != 10 {
+			t.Errorf("partition %+v", p)
+		}
 	}
 }

@@ -105,10 +105,9 @@ func (w *worker) announce(ctx context.Context, released bool) error {
 	})
 }
 
-// replay reads the letters in batches and commits each with its part of the ledger.
-func (w *worker) replay(ctx context.Context) error {
-	name := w.run.topic.name
-	letters, err := w.run.client.open(ctx, name, map[int32]span{w.partition: w.run.letters[w.partition]})
+// replay reads the letters in batches and commits each with its part of the ledger. What is left moves behind each.
+func (w *worker) replay(ctx context.Context, left *span) error {
+	letters, err := w.run.client.open(ctx, w.run.topic.name, map[int32]span{w.partition: *left})
 	if err != nil {
 		return err
 	}
@@ -125,6 +124,7 @@ func (w *worker) replay(ctx context.Context) error {
 		if err != nil {
 			return nil
 		}
+		left.start = letters.position(w.partition, left.end)
 	}
 }
 
