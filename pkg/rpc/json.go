@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -210,15 +209,13 @@ func isWellKnown(md protoreflect.MessageDescriptor) bool {
 	}
 }
 
-// position is where protojson saw the error, in the part that it was offered.
-var position = regexp.MustCompile(`^proto:\s*(syntax error )?\(line \d+:\d+\):\s*`)
-
+// reason is protojson's error without the position, which is one in the part
+// that it was offered.
 func reason(err error) string {
-	text := strings.Map(func(r rune) rune {
-		if r == '\u00a0' { // protojson varies its blanks here too
-			return ' '
-		}
-		return r
-	}, err.Error())
-	return strings.TrimPrefix(position.ReplaceAllString(text, ""), "proto: ")
+	text := strings.ReplaceAll(err.Error(), "\u00a0", " ") // protojson varies its blanks here too
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "proto: "), "syntax error ")
+	if strings.HasPrefix(text, "(line ") {
+		_, text, _ = strings.Cut(text, "): ")
+	}
+	return text
 }
