@@ -15,6 +15,7 @@ func groupCases() []contractCase {
 		{"group/two members share the partitions", twoMembersShare},
 		{"group/a live group is described and cannot be deleted", liveGroup},
 		{"group/commits can be read and set from outside", commitsFromOutside},
+		{"group/a group that never was has no offsets", unknownGroup},
 		{"group/a KIP-848 member resumes at the commit", nextGenerationResumes},
 	}
 }
@@ -112,4 +113,13 @@ func commitsFromOutside(b *bench) {
 	equal(b, "offset", committed[topic][0].At, 1)
 	equal(b, "metadata", committed[topic][0].Metadata, "by hand")
 	equal(b, "next record", texts(b.poll(b.member(group, topic), 1)), "[b]")
+}
+
+func unknownGroup(b *bench) {
+	topic := b.topic(1)
+	committed, err := b.admin.FetchOffsetsForTopics(b.ctx, b.name("group"), topic)
+	b.must(err)
+	offset, ok := committed.Lookup(topic, 0)
+	equal(b, "answered", ok, true)
+	equal(b, "offset", offset.At, -1)
 }

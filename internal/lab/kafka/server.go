@@ -49,6 +49,7 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("lab kafka: listen on 127.0.0.1:%d: %w", o.Port, err)
 	}
 	beStrict(cluster)
+	answerForUnknownGroups(cluster)
 	return &Server{cluster: cluster}, nil
 }
 
