@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -55,7 +56,7 @@ func (ch *Channel) unary(ctx context.Context, method string, req, reply any, cc 
 	ctx, call := withCall(ch.outgoing(ctx))
 	_, err := repeat(ctx, ch, call, func(ctx context.Context) (struct{}, metadata.MD, error) {
 		var trailer metadata.MD
-		err := invoke(ctx, method, req, reply, cc, append(options, grpc.Trailer(&trailer))...)
+		err := invoke(ctx, method, req, reply, cc, append(slices.Clip(options), grpc.Trailer(&trailer))...)
 		return struct{}{}, trailer, err
 	})
 	if attempts := call.list(); err != nil && len(attempts) > 1 {
@@ -148,8 +149,12 @@ func (ch *Channel) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.C
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	timer := time.AfterFunc(limit, cancel)
-	stream, err := streamer(ctx, desc, cc, method, append(options, grpc.OnFinish(func(error) { cancel() }))...)
-	if timer.Stop() {
+	stream, err := streamer(ctx, desc, cc, method, append(slices.Clip(options), grpc.OnFinish(func(error) { cancel() }))...)
+	inTime := timer.Stop()
+	if err != nil {
+		cancel()
+	}
+	if inTime {
 		return stream, err
 	}
 	return nil, status.Errorf(codes.DeadlineExceeded, "no connection to %s within %v", ch.config.Name, limit)
