@@ -122,8 +122,14 @@ func (i *identity) RoundTrip(req *http.Request) (*http.Response, error) {
 	if i.config.Token != "" {
 		req.Header.Set("X-Consul-Token", i.config.Token)
 	}
+	if own, ok := req.Context().Value(ownTransport{}).(*http.Transport); ok {
+		return own.RoundTrip(req)
+	}
 	return i.next.RoundTrip(req)
 }
+
+// ownTransport is the key under which a context carries the transport of who shares no connections.
+type ownTransport struct{}
 
 // address is a parsed Config.Address.
 type address struct {

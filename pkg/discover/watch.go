@@ -7,8 +7,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
-	"net/http/httptrace"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,7 +39,11 @@ const (
 // The sequence runs in the caller's goroutine and may be used once.
 func (c *Client) Watch(ctx context.Context, name string, q Query) iter.Seq[Update] {
 	return func(yield func(Update) bool) {
-		w := watch{client: c, name: name, query: q}
+		w := &watch{client: c, name: name, query: q}
+		connection := c.transport.Clone() // the watch's own, so that it knows when it is a new one
+		connection.DialContext = w.dial
+		defer connection.CloseIdleConnections()
+		ctx := context.WithValue(ctx, ownTransport{}, connection)
 		for ctx.Err() == nil {
 			if update, news := w.next(ctx); news && (ctx.Err() != nil || !yield(update)) {
 				return
@@ -55,7 +59,7 @@ type watch struct {
 	query  Query
 
 	index    uint64
-	conn     net.Conn // that the last read went over
+	waiting  atomic.Bool // the read under way waits on an index
 	last     Update
 	told     bool // whether a set was ever told
 	failures int
@@ -96,20 +100,17 @@ func (w *watch) wait(ctx context.Context, index uint64) {
 	w.index = index
 }
 
-// read waits for a change after the index. Another connection than the last may lead to an agent that lost its state,
-// on which an old index would wait in vain for minutes: then, as at first, the state is read as it is.
+// read waits for a change after the index. A new connection may lead to an agent that lost its state, on which an old
+// index would wait in vain for minutes: then, as at first, the state is read as it is.
 func (w *watch) read(ctx context.Context) ([]Instance, uint64, error) {
 	known, index, err := w.ask(ctx, w.index)
-	if errors.Is(err, errOtherConnection) {
+	if errors.Is(err, errNewConnection) {
 		w.index = 0
 		known, index, err = w.ask(ctx, 0)
 	}
 	return known, index, err
 }
 
-var errOtherConnection = errors.New("the connection is not the last one")
-
-// ask reads once. With an index it ends with errOtherConnection, before it waits, when the connection is another.
 func (w *watch) ask(ctx context.Context, after uint64) ([]Instance, uint64, error) {
 	limit := w.client.timeout
 	if after > 0 {
@@ -117,19 +118,18 @@ func (w *watch) ask(ctx context.Context, after uint64) ([]Instance, uint64, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ctx, interrupt := context.WithCancelCause(ctx)
-	defer interrupt(nil)
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
-		if after > 0 && got.Conn != w.conn {
-			interrupt(errOtherConnection)
-		}
-		w.conn = got.Conn
-	}})
-	known, index, err := w.client.read(traced, w.name, w.query, after)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errOtherConnection) {
-		err = cause
+	w.waiting.Store(after > 0)
+	return w.client.read(ctx, w.name, w.query, after)
+}
+
+var errNewConnection = errors.New("a new connection is needed")
+
+// dial refuses to connect for a read that waits on an index.
+func (w *watch) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if w.waiting.Load() {
+		return nil, errNewConnection
 	}
-	return known, index, err
+	return w.client.transport.DialContext(ctx, network, address)
 }
 
 // sameForCallers compares all but what the checks say.
