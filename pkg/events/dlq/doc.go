@@ -25,6 +25,7 @@
 //     are short (a batch is gathered first, and a transaction never waits for reading);
 //  7. releases the claim.
 //
-// A run that was fenced stops that partition at once and never retries. Readers with isolation level read_uncommitted
+// After a failure, such as a broker that restarts, a partition is begun anew at the first step, up to three times in
+// all. A run that was fenced stops that partition at once and never retries. Readers with isolation level read_uncommitted
 // may see records of aborted transactions; they are not exactly-once readers of any transactional producer.
 package dlq
