@@ -57,7 +57,7 @@ func isSecret(n *ast.FieldNode) bool {
 		return false
 	}
 	for o := range options(n) {
-		if optionName(o) == "debug_redact" {
+		if v, ok := o.Val.Value().(ast.Identifier); ok && v == "true" && optionName(o) == "debug_redact" {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package protos
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 
 	"github.com/bufbuild/protocompile/ast"
@@ -57,6 +58,10 @@ func parse(s *lint.Source) (*file, []lint.Finding) {
 	if bytes.HasPrefix(s.Text, []byte("\ufeff")) {
 		f.shift = len("\ufeff")
 	}
+	if at := tooDeep(s.Text); at >= 0 {
+		return nil, []lint.Finding{{Rule: compileRule, File: s.Name, Span: s.Span(at, at+1),
+			Message: fmt.Sprintf("braces are nested deeper than %d", maxNesting), Fix: "protoc allows 32 levels of messages"}}
+	}
 	var findings []lint.Finding
 	handler := reporter.NewHandler(reporter.NewReporter(func(err reporter.ErrorWithPos) error {
 		found := f.compileFinding(err)
@@ -75,6 +80,27 @@ func parse(s *lint.Source) (*file, []lint.Finding) {
 	}
 	f.findIgnores()
 	return f, nil
+}
+
+// maxNesting bounds what the compiler, whose work and stack grow with it, is given.
+const maxNesting = 500
+
+// tooDeep returns where braces are nested too deep, or -1. Those in comments
+// and strings are counted too, which no real file has that many of.
+func tooDeep(text []byte) int {
+	depth := 0
+	for i, ch := range text {
+		switch ch {
+		case '{', '[', '(', '<':
+			depth++
+		case '}', ']', ')', '>':
+			depth = max(0, depth-1)
+		}
+		if depth > maxNesting {
+			return i
+		}
+	}
+	return -1
 }
 
 func (f *file) declare(decl ast.FileElement) {

@@ -9,12 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
 	"golang.org/x/tools/txtar"
 
 	"github.com/suokelife/suokectl/pkg/lint"
 	"github.com/suokelife/suokectl/pkg/lint/protos"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var update = flag.Bool("update", false, "write what is found as what is wanted")
 
@@ -106,7 +109,7 @@ func TestBrokenFiles(t *testing.T) {
 		{"imports itself", head + "import \"suokelife/a/v1/a.proto\";\n", "COMPILE", ""},
 		{"number twice", head + "// Says what it is.\nmessage A {\n  // The first of them.\n  string a = 1;\n  // The second of them.\n  string b = 1;\n}\n", "COMPILE", ""},
 		{"empty", "", "SYNTAX_SPECIFIED", "1:1"},
-		{"deeply nested", head + strings.Repeat("message A {", 5000), "COMPILE", ""},
+		{"deeply nested", head + strings.Repeat("message A {", 5000) + strings.Repeat("}", 5000), "COMPILE", "3:5511"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -146,6 +149,8 @@ func TestSecrets(t *testing.T) {
 		{"string password", "密码用于登录", true},
 		{"string password", "What the user types for the login, to sign in.", true},
 		{"string password", "Sent over mTLS.", false},
+		{"string password [debug_redact = true]", "The password of the user.", false},
+		{"string password [debug_redact = false]", "The password of the user.", true},
 		{"string password", "仅经TLS传输的密码", false},
 		{"string access_token", "What opens the door.", true},
 		{"bytes private_key", "The key of the service.", true},
@@ -157,7 +162,11 @@ func TestSecrets(t *testing.T) {
 		{"string pinned", "Whether somebody has pinned it.", false},
 	}
 	for _, tt := range tests {
-		text := "syntax = \"proto3\";\npackage suokelife.a.v1;\n// Carries one field only.\nmessage A {\n  // " + tt.comment + "\n  " + tt.field + " = 1;\n}\n"
+		field, options, _ := strings.Cut(tt.field, " [")
+		if options != "" {
+			options = " [" + options
+		}
+		text := "syntax = \"proto3\";\npackage suokelife.a.v1;\n// Carries one field only.\nmessage A {\n  // " + tt.comment + "\n  " + field + " = 1" + options + ";\n}\n"
 		report := run(t, lint.NewSource("suokelife/a/v1/a.proto", []byte(text)))
 		found := slices.ContainsFunc(report.Findings, func(f lint.Finding) bool { return f.Rule == "FIELD_SECRET_COMMENT" })
 		if found != tt.found {
