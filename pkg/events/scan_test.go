@@ -134,6 +134,15 @@ func (c *cluster) transaction(end kgo.TransactionEndTry, values ...string) {
 	c.must(client.EndTransaction(c.ctx, end))
 }
 
+// transact writes one record in a transaction of its own.
+func (c *cluster) transact(r *kgo.Record, end kgo.TransactionEndTry) {
+	client := c.transactor()
+	defer client.Close()
+	c.must(client.BeginTransaction())
+	c.put(client, r)
+	c.must(client.EndTransaction(c.ctx, end))
+}
+
 func (c *cluster) deleteRecords(until int64) {
 	admin, err := c.client.Admin(c.ctx)
 	c.must(err)
@@ -240,8 +249,9 @@ func TestScanProperty(t *testing.T) {
 	c := newCluster(t)
 	admin, err := c.client.Admin(c.ctx)
 	c.must(err)
-	client, transactor := c.raw(), c.transactor()
 	rapid.Check(t, func(rt *rapid.T) {
+		client := c.raw()
+		defer client.Close()
 		topic := fmt.Sprintf("t-%d", rand.Uint64())
 		_, err := admin.CreateTopic(c.ctx, 1, 1, nil, topic)
 		c.must(err)
@@ -253,14 +263,10 @@ func TestScanProperty(t *testing.T) {
 				c.put(client, r)
 				committed[r.Offset] = string(r.Value)
 			case "commit":
-				c.must(transactor.BeginTransaction())
-				c.put(transactor, r)
-				c.must(transactor.EndTransaction(c.ctx, kgo.TryCommit))
+				c.transact(r, kgo.TryCommit)
 				committed[r.Offset] = string(r.Value)
 			case "abort":
-				c.must(transactor.BeginTransaction())
-				c.put(transactor, r)
-				c.must(transactor.EndTransaction(c.ctx, kgo.TryAbort))
+				c.transact(r, kgo.TryAbort)
 			}
 		}
 		from := rapid.Int64Range(0, 13).Draw(rt, "from")

@@ -12,8 +12,9 @@
 // What is known to differ still, and is in no case of the contract, since
 // nothing here counts on it: kfake keeps the producer's time in a topic whose
 // message.timestamp.type is LogAppendTime, takes records without a key in a
-// compacted topic, describes producers only while they have a transaction, calls
-// the offsets of a deleted group an error, and compacts all but the last batch where Apache Kafka keeps the last segment.
+// compacted topic, describes producers only while they have a transaction,
+// calls the offsets of a deleted group an error, and compacts all but the last
+// batch where Apache Kafka keeps the last segment.
 //
 // What is kept in memory is lost on Close.
 package kafka
