@@ -90,6 +90,8 @@ func (c *Client) details(ctx context.Context, names ...string) (kadm.TopicDetail
 	}
 	for _, d := range details.Sorted() {
 		switch {
+		case d.Err != nil && len(names) == 0:
+			delete(details, d.Topic) // the client remembers that somebody asked for it
 		case errors.Is(d.Err, kerr.UnknownTopicOrPartition), errors.Is(d.Err, kerr.InvalidTopicException):
 			return nil, c.unknownTopic(ctx, d.Topic)
 		case d.Err != nil:
