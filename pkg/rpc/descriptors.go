@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fullstorydev/grpcurl"
 	"github.com/jhump/protoreflect/desc"
+	"github.com/jhump/protoreflect/grpcreflect"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -43,7 +45,8 @@ type Descriptors struct {
 
 	mu     sync.Mutex // held during a question
 	cancel context.CancelFunc
-	source *source
+	client *grpcreflect.Client
+	source grpcurl.DescriptorSource
 }
 
 // Reflect returns the descriptors of the channel's server. Questions are
@@ -63,16 +66,16 @@ func (d *Descriptors) Close() {
 }
 
 func (d *Descriptors) reset() {
-	if d.source != nil {
-		d.source.close()
+	if d.client != nil {
+		d.client.Reset()
 		d.cancel()
-		d.source = nil
+		d.client = nil
 	}
 }
 
 // Services returns the full names of the server's services, sorted.
 func (d *Descriptors) Services() ([]string, error) {
-	return question(d, "list its services", (*source).services)
+	return question(d, "list its services", grpcurl.ListServices)
 }
 
 // Methods returns the methods of a service in the order of its definition. The
@@ -116,21 +119,21 @@ func kind(m protoreflect.MethodDescriptor) string {
 // Describe returns the definition of a service, method, message or enum as
 // proto source text. The name may be short as for [Descriptors.Methods].
 func (d *Descriptors) Describe(symbol string) (string, error) {
-	return question(d, "describe "+symbol, func(source *source) (string, error) {
-		found, err := source.find(symbol)
+	return question(d, "describe "+symbol, func(source grpcurl.DescriptorSource) (string, error) {
+		found, err := source.FindSymbol(symbol)
 		if isNotFound(err) {
 			found, err = d.describeShort(source, symbol)
 		}
 		if err != nil {
 			return "", err
 		}
-		return sourceText(found)
+		return grpcurl.GetDescriptorText(found, source)
 	})
 }
 
 // describeShort finds a symbol by the end of its name.
-func (d *Descriptors) describeShort(source *source, symbol string) (desc.Descriptor, error) {
-	names, err := source.symbols()
+func (d *Descriptors) describeShort(source grpcurl.DescriptorSource, symbol string) (desc.Descriptor, error) {
+	names, err := symbols(source)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +141,32 @@ func (d *Descriptors) describeShort(source *source, symbol string) (desc.Descrip
 	if err != nil {
 		return nil, err
 	}
-	return source.find(full)
+	return source.FindSymbol(full)
+}
+
+// symbols lists services, their methods, and the types in the files that define
+// them.
+func symbols(source grpcurl.DescriptorSource) ([]string, error) {
+	files, err := grpcurl.GetAllFiles(source)
+	if len(files) == 0 && err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		for _, s := range file.GetServices() {
+			names = append(names, s.GetFullyQualifiedName())
+			for _, m := range s.GetMethods() {
+				names = append(names, m.GetFullyQualifiedName())
+			}
+		}
+		for _, m := range file.GetMessageTypes() {
+			names = append(names, m.GetFullyQualifiedName())
+		}
+		for _, e := range file.GetEnumTypes() {
+			names = append(names, e.GetFullyQualifiedName())
+		}
+	}
+	return names, nil
 }
 
 // complete returns the one of names that is name, or ends with it.
@@ -163,10 +191,10 @@ func complete(kind, name string, names []string) (string, error) {
 }
 
 func (d *Descriptors) service(name string) (protoreflect.ServiceDescriptor, error) {
-	return question(d, "find service "+name, func(source *source) (protoreflect.ServiceDescriptor, error) {
-		found, err := source.find(name)
+	return question(d, "find service "+name, func(source grpcurl.DescriptorSource) (protoreflect.ServiceDescriptor, error) {
+		found, err := source.FindSymbol(name)
 		if isNotFound(err) {
-			names, listErr := source.services()
+			names, listErr := source.ListServices()
 			if listErr != nil {
 				return nil, listErr
 			}
@@ -174,7 +202,7 @@ func (d *Descriptors) service(name string) (protoreflect.ServiceDescriptor, erro
 			if notFound != nil {
 				return nil, notFound
 			}
-			found, err = source.find(full)
+			found, err = source.FindSymbol(full)
 		}
 		if err != nil {
 			return nil, err
@@ -242,8 +270,8 @@ func (d *Descriptors) methodOfAnyService(name string) (protoreflect.MethodDescri
 
 // message finds a message type, for the contents of an Any.
 func (d *Descriptors) message(name protoreflect.FullName) (protoreflect.MessageDescriptor, error) {
-	return question(d, "find "+string(name), func(source *source) (protoreflect.MessageDescriptor, error) {
-		found, err := source.find(string(name))
+	return question(d, "find "+string(name), func(source grpcurl.DescriptorSource) (protoreflect.MessageDescriptor, error) {
+		found, err := source.FindSymbol(string(name))
 		if err != nil {
 			return nil, err
 		}
@@ -255,9 +283,11 @@ func (d *Descriptors) message(name protoreflect.FullName) (protoreflect.MessageD
 	})
 }
 
+func isNotFound(err error) bool { return err != nil && grpcreflect.IsElementNotFoundError(err) }
+
 // question asks the server, again when it does not answer: each time on a new
 // stream, which goes to another instance when there is one.
-func question[T any](d *Descriptors, what string, ask func(*source) (T, error)) (T, error) {
+func question[T any](d *Descriptors, what string, ask func(grpcurl.DescriptorSource) (T, error)) (T, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	ctx, call := withCall(d.ctx)
@@ -279,13 +309,14 @@ func question[T any](d *Descriptors, what string, ask func(*source) (T, error)) 
 // open begins a reflection stream, unless there is one. It outlives the attempt
 // that needs it first, whose values it keeps.
 func (d *Descriptors) open(attempt context.Context) {
-	if d.source != nil {
+	if d.client != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(attempt))
 	stop := context.AfterFunc(d.ctx, cancel)
 	d.cancel = func() { stop(); cancel() }
-	d.source = newSource(ctx, d.channel.ClientConn)
+	d.client = grpcreflect.NewClientAuto(ctx, d.channel.ClientConn)
+	d.source = grpcurl.DescriptorSourceFromServer(ctx, d.client)
 }
 
 // limit gives the server as long to answer as an attempt may take. It returns a
@@ -307,7 +338,7 @@ func (d *Descriptors) explain(what string, attempts []Attempt, err error) error 
 		return nil
 	case errors.As(err, &unknown):
 		return unknown
-	case status.Code(lastError(err)) == codes.Unimplemented:
+	case errors.Is(err, grpcurl.ErrReflectionNotSupported):
 		return fmt.Errorf("ask %s: %w", d.channel.config.Name, ErrNoReflection)
 	}
 	var transport *TransportError
