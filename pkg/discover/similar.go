@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // similar returns the names that may have been meant by name, the most similar first, at most three.
@@ -16,7 +18,7 @@ func similar(name string, names []string) []string {
 	wanted := strings.ToLower(name)
 	for _, n := range names {
 		lower := strings.ToLower(n)
-		switch d := distance(wanted, lower); {
+		switch d := spec.EditDistance(wanted, lower); {
 		case d <= max(2, len(wanted)/4):
 			found = append(found, candidate{n, d})
 		case len(wanted) >= 3 && (strings.Contains(lower, wanted) || strings.Contains(wanted, lower)):
@@ -31,25 +33,4 @@ func similar(name string, names []string) []string {
 		out = append(out, c.name)
 	}
 	return out
-}
-
-// distance is Levenshtein's: how many bytes are to be put in, taken out or changed to make a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // NotFoundError says that the server has no such service, method or symbol.
@@ -44,7 +46,7 @@ func notFound(kind, name string, names []string) *NotFoundError {
 	var close []scored
 	for _, candidate := range names {
 		short, other := strings.ToLower(lastPart(name)), strings.ToLower(lastPart(candidate))
-		d := min(distance(strings.ToLower(name), strings.ToLower(candidate)), distance(short, other))
+		d := min(spec.EditDistance(strings.ToLower(name), strings.ToLower(candidate)), spec.EditDistance(short, other))
 		if len(short) >= minPart && (strings.Contains(other, short) || strings.Contains(short, other)) {
 			d = min(d, 1)
 		}
@@ -61,24 +63,3 @@ func notFound(kind, name string, names []string) *NotFoundError {
 }
 
 func lastPart(name string) string { return name[strings.LastIndexAny(name, "./")+1:] }
-
-// distance is the number of edits that make a of b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

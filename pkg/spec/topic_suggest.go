@@ -114,16 +114,16 @@ func Nearest(got string, candidates []string) string {
 	best, bestDistance := "", 1<<30
 	for _, candidate := range candidates {
 		limit := (max(len(got), len(candidate)) + 2) / 3
-		if d := editDistance(got, candidate); d <= limit && d < bestDistance {
+		if d := EditDistance(got, candidate); d <= limit && d < bestDistance {
 			best, bestDistance = candidate, d
 		}
 	}
 	return best
 }
 
-// editDistance is the number of insertions, deletions and substitutions of
+// EditDistance is the number of insertions, deletions and substitutions of
 // bytes, and swaps of neighbours, between two texts (optimal string alignment).
-func editDistance(a, b string) int {
+func EditDistance(a, b string) int {
 	before, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range prev {
 		prev[j] = j
