@@ -178,6 +178,7 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, address string,
 		FlushInterval: -1, // streams: every message at once
 		ModifyResponse: func(response *http.Response) error {
 			call.Status = response.StatusCode
+			moveStatusToTrailer(response)
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -186,6 +187,22 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, address string,
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// moveStatusToTrailer gives a gRPC answer that is headers alone ("Trailers-Only") a trailer. Its status counts as a
+// header's only in a frame that ends the stream, and the proxy may flush the headers before it sees the end.
+func moveStatusToTrailer(response *http.Response) {
+	for _, key := range []string{"Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"} {
+		values, found := response.Header[key]
+		if !found {
+			continue
+		}
+		if response.Trailer == nil {
+			response.Trailer = http.Header{}
+		}
+		response.Trailer[key] = values
+		response.Header.Del(key)
+	}
 }
 
 func (s *Server) chance() float64 {
