@@ -26,7 +26,7 @@ const (
 )
 
 // DefaultImage is named in the Job's template, which must have an image though no pod is ever made.
-const DefaultImage = "registry.k8s.io/pause:3.10"
+const DefaultImage = "pause:3.10"
 
 // pendingUID stands in rendered objects for the Job's uid, which is known once it is created.
 const pendingUID = "known-when-the-job-is-created"

@@ -77,7 +77,7 @@ func deadMan(name string, seconds int64) *unstructured.Unstructured {
 		"parallelism": int64(0), "activeDeadlineSeconds": seconds, "ttlSecondsAfterFinished": int64(0),
 		"template": map[string]any{"spec": map[string]any{
 			"restartPolicy": "Never",
-			"containers":    []any{map[string]any{"name": "none", "image": "registry.k8s.io/pause:3.10"}},
+			"containers":    []any{map[string]any{"name": "none", "image": "pause:3.10"}},
 		}},
 	})
 }
