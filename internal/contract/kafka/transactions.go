@@ -35,8 +35,11 @@ func (b *bench) begin(client *kgo.Client, topic string, values_ ...string) {
 	b.must(client.ProduceSync(b.ctx, values(topic, values_...)...).FirstErr())
 }
 
+// end waits before it ends the transaction, as internal/lab/kafka explains: a
+// commit could be an abort otherwise.
 func (b *bench) end(client *kgo.Client, how kgo.TransactionEndTry) {
 	b.Helper()
+	b.must(client.AbortBufferedRecords(b.ctx))
 	b.must(client.EndTransaction(b.ctx, how))
 }
 

@@ -62,6 +62,9 @@ func (w *worker) attempt(ctx context.Context, fill func(*transaction) error) err
 	if err == nil {
 		err = tx.flush()
 	}
+	if err == nil {
+		err = w.settled(ctx)
+	}
 	if err != nil {
 		return w.abort(err)
 	}
@@ -70,6 +73,12 @@ func (w *worker) attempt(ctx context.Context, fill func(*transaction) error) err
 	}
 	return nil
 }
+
+// settled waits, after a flush, until the client has noted the partitions of topics that it produced to for the first
+// time. The client (kgo 1.22.2) sends their first records before it notes them; in between, EndTransaction finds no
+// partition in the transaction, aborts it although it was told to commit, and returns nil. It holds a lock meanwhile
+// that AbortBufferedRecords takes too; after a flush there is nothing to abort.
+func (w *worker) settled(ctx context.Context) error { return w.kafka.AbortBufferedRecords(ctx) }
 
 // abort gives up the transaction that failed with err. Who was fenced leaves that to the broker.
 func (w *worker) abort(err error) error {
