@@ -138,15 +138,19 @@ func request(ctx context.Context, address string, source *secure.TokenSource) (s
 }
 
 // examine compares the answers, not their blanks.
-func examine(stdout []byte) (harness.Evidence, error) {
+func examine(stdout io.Reader) (harness.Evidence, error) {
+	answer, err := io.ReadAll(stdout)
+	if err != nil {
+		return harness.Evidence{}, err
+	}
 	var line bytes.Buffer
-	if err := json.Compact(&line, stdout); err != nil {
-		return harness.Evidence{}, fmt.Errorf("%w: %q", err, stdout)
+	if err := json.Compact(&line, answer); err != nil {
+		return harness.Evidence{}, fmt.Errorf("%w: %q", err, answer)
 	}
 	if line.String() != `{"valid":true,"userId":"ada"}` {
 		return harness.Evidence{}, fmt.Errorf("an answer that is not right: %s", &line)
 	}
-	return harness.Examine(line.Bytes()), nil
+	return harness.Examine(&line)
 }
 
 func report(out io.Writer, result *harness.Result, jsonFile string) error {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 )
 
 // Contender is one of the command lines that are compared.
@@ -23,7 +25,7 @@ type Contender struct {
 
 	// Examine turns the standard output of a run into what is verified; an error
 	// fails the comparison. Nil means the function Examine. It is not measured.
-	Examine func(stdout []byte) (Evidence, error)
+	Examine func(stdout io.Reader) (Evidence, error)
 }
 
 // Goal is a bound on the ratio of two contenders' medians.
@@ -46,7 +48,7 @@ type Comparison struct {
 	SameOutput bool
 
 	// Discard sends standard output to the null device, where nothing can be
-	// verified, instead of a pipe.
+	// verified, instead of a file.
 	Discard bool
 
 	Goals []Goal
@@ -116,15 +118,28 @@ func (c Comparison) once(ctx context.Context, contender Contender) (Sample, Evid
 			return Sample{}, Evidence{}, fmt.Errorf("prepare: %w", err)
 		}
 	}
-	sample, stdout, err := measure(ctx, contender, c.Discard)
-	if err != nil || c.Discard {
+	if c.Discard {
+		sample, err := measure(ctx, contender, nil)
 		return sample, Evidence{}, err
 	}
-	if contender.Examine != nil {
-		evidence, err := contender.Examine(stdout)
-		return sample, evidence, err
+	stdout, err := os.CreateTemp("", "suokectl-bench-")
+	if err != nil {
+		return Sample{}, Evidence{}, err
 	}
-	return sample, Examine(stdout), nil
+	defer func() { _, _ = stdout.Close(), os.Remove(stdout.Name()) }()
+	sample, err := measure(ctx, contender, stdout)
+	if err != nil {
+		return sample, Evidence{}, err
+	}
+	if _, err := stdout.Seek(0, io.SeekStart); err != nil {
+		return sample, Evidence{}, err
+	}
+	examine := contender.Examine
+	if examine == nil {
+		examine = Examine
+	}
+	evidence, err := examine(stdout)
+	return sample, evidence, err
 }
 
 func (c Comparison) result(samples [][]Sample, judge judge) *Result {

@@ -3,11 +3,14 @@
 package harness
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 )
 
 // Evidence is what is verified of a run's output.
@@ -20,14 +23,20 @@ type Evidence struct {
 // Examine counts and digests lines. The digest is the sum of the lines' SHA-256
 // sums, taken as four 64-bit numbers, so that partitions may be read in any order
 // while a line that is missing, doubled or changed shows.
-func Examine(stdout []byte) Evidence {
-	evidence := Evidence{Bytes: int64(len(stdout))}
+func Examine(stdout io.Reader) (Evidence, error) {
+	var evidence Evidence
 	var sum [4]uint64
-	for line := range bytes.Lines(stdout) {
-		evidence.Lines++
-		digest := sha256.Sum256(bytes.TrimSuffix(line, []byte("\n")))
-		for i := range sum {
-			sum[i] += binary.BigEndian.Uint64(digest[8*i:])
+	lines := bufio.NewReaderSize(stdout, 1<<20)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			evidence.add(&sum, line)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return Evidence{}, err
 		}
 	}
 	var total []byte
@@ -35,7 +44,16 @@ func Examine(stdout []byte) Evidence {
 		total = binary.BigEndian.AppendUint64(total, part)
 	}
 	evidence.Digest = hex.EncodeToString(total)
-	return evidence
+	return evidence, nil
+}
+
+func (e *Evidence) add(sum *[4]uint64, line []byte) {
+	e.Lines++
+	e.Bytes += int64(len(line))
+	digest := sha256.Sum256(bytes.TrimSuffix(line, []byte("\n")))
+	for i := range sum {
+		sum[i] += binary.BigEndian.Uint64(digest[8*i:])
+	}
 }
 
 // judge compares each run's evidence with what was seen before.

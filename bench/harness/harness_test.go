@@ -127,7 +127,13 @@ func TestResultIsTableAndJSON(t *testing.T) {
 
 func TestExamineIgnoresOrderOnly(t *testing.T) {
 	t.Parallel()
-	digest := func(text string) string { return harness.Examine([]byte(text)).Digest }
+	digest := func(text string) string {
+		evidence, err := harness.Examine(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return evidence.Digest
+	}
 	if digest("a\nb\n") != digest("b\na") {
 		t.Error("order or the last newline changes the digest")
 	}

@@ -42,20 +42,22 @@ func (s Sample) value(m Metric) float64 {
 	}
 }
 
-// measure runs a contender once. Its output is only collected while the clock
-// runs, and looked at later, so that verifying takes nothing from the machine.
-func measure(ctx context.Context, contender Contender, discard bool) (Sample, []byte, error) {
+// measure runs a contender once, its output into a file (nil is the null
+// device), which is looked at later: verifying takes nothing from the machine
+// while the clock runs. It must not be collected in memory, since Linux counts
+// the peak of the parent's memory at the start as the child's.
+func measure(ctx context.Context, contender Contender, stdout *os.File) (Sample, error) {
 	cmd := exec.CommandContext(ctx, contender.Argv[0], contender.Argv[1:]...)
 	cmd.Env = append(os.Environ(), contender.Env...)
-	var stdout, stderr bytes.Buffer
+	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	if !discard {
-		cmd.Stdout = &stdout
+	if stdout != nil {
+		cmd.Stdout = stdout
 	}
 	if contender.Stdin != "" {
 		file, err := os.Open(contender.Stdin)
 		if err != nil {
-			return Sample{}, nil, err
+			return Sample{}, err
 		}
 		defer file.Close()
 		cmd.Stdin = file
@@ -64,11 +66,11 @@ func measure(ctx context.Context, contender Contender, discard bool) (Sample, []
 	err := cmd.Run()
 	wall := time.Since(start)
 	if err != nil {
-		return Sample{}, nil, fmt.Errorf("%s: %w: %s", cmd, err, bytes.TrimSpace(stderr.Bytes()))
+		return Sample{}, fmt.Errorf("%s: %w: %s", cmd, err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	sample := Sample{Wall: wall, CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), RSS: peakRSS(usage)}
-	return sample, stdout.Bytes(), nil
+	return sample, nil
 }
 
 // peakRSS converts to bytes: Linux counts in KiB, macOS in bytes.
