@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -35,7 +36,7 @@ func (c *Client) Inject(ctx context.Context, p *Plan) (_ []Lease, err error) {
 	}
 	leases := make([]Lease, 0, len(p.Shadows))
 	for i, s := range p.Shadows {
-		lease, err := c.arm(ctx, p, s, written[i])
+		lease, err := c.arm(ctx, s, written[i])
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +46,7 @@ func (c *Client) Inject(ctx context.Context, p *Plan) (_ []Lease, err error) {
 }
 
 // arm creates the shadow of a namespace once its Job's deadline runs.
-func (c *Client) arm(ctx context.Context, p *Plan, s *Shadow, job *unstructured.Unstructured) (Lease, error) {
+func (c *Client) arm(ctx context.Context, s *Shadow, job *unstructured.Unstructured) (Lease, error) {
 	job, err := c.awaitStart(ctx, job)
 	if err != nil {
 		return Lease{}, err
@@ -102,14 +103,19 @@ func (c *Client) checkUnchanged(ctx context.Context, s *Shadow) error {
 	return nil
 }
 
-// rollback deletes Jobs and with them their shadows, though ctx may have ended.
+// rollback deletes the Jobs that were written and the shadows that may have been, though ctx may have ended. A shadow that
+// is written later still, by a request that was given up, has no owner any more and is collected.
 func (c *Client) rollback(ctx context.Context, written []*unstructured.Unstructured) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	var errs []error
 	for _, job := range written {
-		if err := c.remove(ctx, jobs, job); err != nil {
-			errs = append(errs, fmt.Errorf("roll back (its deadline will do it): %w", err))
+		err := c.at(virtualServices, job.GetNamespace()).Delete(ctx, job.GetName(), metav1.DeleteOptions{})
+		if apierrors.IsNotFound(err) {
+			err = nil
+		}
+		if err = errors.Join(err, c.remove(ctx, jobs, job)); err != nil {
+			errs = append(errs, fmt.Errorf("roll back (the deadline will do it): %w", err))
 		}
 	}
 	return errors.Join(errs...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -187,12 +188,13 @@ func choose(leases []Lease, names []string) (chosen []Lease, err error) {
 	return chosen, nil
 }
 
-func leaseNames(leases []Lease) (names string) {
-	var all []string
+// leaseNames lists the names of sorted leases.
+func leaseNames(leases []Lease) string {
+	var names []string
 	for _, l := range leases {
-		all = append(all, l.Name)
+		names = append(names, l.Name)
 	}
-	return fmt.Sprint(slices.Compact(all))
+	return strings.Join(slices.Compact(names), ", ")
 }
 
 // end deletes a lease's objects and waits until they are gone. The shadow is deleted by itself too: its owner may be lost,
