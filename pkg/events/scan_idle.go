@@ -43,8 +43,8 @@ func (s *scan) probe(ctx context.Context) error {
 
 func (s *scan) probePartition(ctx context.Context, topic kadm.TopicDetail, id int32, c *cursor) error {
 	answer, err := s.fetch(ctx, topic, id, c.next)
-	if err != nil {
-		return err
+	if err != nil || answer == nil {
+		return err // without an answer: look again after the next poll
 	}
 	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		KeepControlRecords: true, Offset: c.next, IsolationLevel: s.isolation(), Topic: s.o.Topic, Partition: id,
@@ -58,7 +58,7 @@ func (s *scan) probePartition(ctx context.Context, topic kadm.TopicDetail, id in
 		return nil // the leader moves: look again after the next poll
 	case fetched.Err != nil:
 		return fetched.Err
-	case len(answer.RecordBatches) == 0 && fetched.HighWatermark >= c.until:
+	case len(answer.RecordBatches) == 0 && s.readable(fetched) >= c.until:
 		next = c.until // nothing is left before the end
 	}
 	if len(fetched.Records) > 0 {
@@ -70,6 +70,14 @@ func (s *scan) probePartition(ctx context.Context, topic kadm.TopicDetail, id in
 	return nil
 }
 
+// readable is where the log ends for this scan's isolation.
+func (s *scan) readable(fetched kgo.FetchPartition) int64 {
+	if s.o.Uncommitted {
+		return fetched.HighWatermark
+	}
+	return fetched.LastStableOffset
+}
+
 func (s *scan) logStart(ctx context.Context, id int32) (int64, error) {
 	listed, err := s.client.admin.ListStartOffsets(ctx, s.o.Topic)
 	if err != nil {
@@ -78,8 +86,14 @@ func (s *scan) logStart(ctx context.Context, id int32) (int64, error) {
 	return listed[s.o.Topic][id].Offset, listed.Error()
 }
 
-// fetch asks the leader of a partition for what follows an offset.
+// fetch asks the leader of a partition for what follows an offset. It returns
+// nil when there is no answer at present: the partition has no leader, or the
+// client is over its quota.
 func (s *scan) fetch(ctx context.Context, topic kadm.TopicDetail, id int32, offset int64) (*kmsg.FetchResponseTopicPartition, error) {
+	leader := topic.Partitions[id].Leader
+	if leader < 0 {
+		return nil, nil
+	}
 	partition := kmsg.NewFetchRequestTopicPartition()
 	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = id, offset, probeBytes
 	t := kmsg.NewFetchRequestTopic()
@@ -91,13 +105,16 @@ func (s *scan) fetch(ctx context.Context, topic kadm.TopicDetail, id int32, offs
 		req.IsolationLevel = 1
 	}
 	req.Topics = append(req.Topics, t)
-	resp, err := s.kafka.Broker(int(topic.Partitions[id].Leader)).RetriableRequest(ctx, req)
+	resp, err := s.kafka.Broker(int(leader)).RetriableRequest(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	fetch := resp.(*kmsg.FetchResponse)
 	if err := kerr.ErrorForCode(fetch.ErrorCode); err != nil {
 		return nil, err
+	}
+	if len(fetch.Topics) == 0 {
+		return nil, nil
 	}
 	if len(fetch.Topics) != 1 || len(fetch.Topics[0].Partitions) != 1 {
 		return nil, errors.New("the broker answered for other partitions")

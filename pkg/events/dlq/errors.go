@@ -11,6 +11,9 @@ var (
 	ErrNotDeadLetter = errors.New("not a dead-letter topic")
 	// ErrNoTopicIDs says that the brokers are older than Kafka 2.8, and a ledger cannot be tied to its topic.
 	ErrNoTopicIDs = errors.New("the brokers give topics no ids (Kafka 2.8 or newer is needed)")
+	// ErrRecreated says that the dead-letter topic was deleted and made again while it was replayed: its letters belong
+	// into another ledger.
+	ErrRecreated = errors.New("the topic was deleted and made again: replay it anew")
 )
 
 // ClaimedError is returned before anything was fenced: another run is at work on a partition.

@@ -2,11 +2,14 @@ package dlq
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 
 	"github.com/suokelife/suokectl/internal/lab/kafka"
@@ -165,5 +168,97 @@ func TestCompactedTail(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v, with %d records left", err, left)
 		}
+	}
+}
+
+// openOn is a client of a broker that has topics.
+func openOn(t *testing.T, opts ...kfake.Opt) (*kfake.Cluster, *Client, *kgo.Client) {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	client, err := events.New(events.Config{Brokers: cluster.ListenAddrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	c, err := Open(t.Context(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	producer, err := client.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(producer.Close)
+	return cluster, c, producer
+}
+
+// TestARecreatedTopicIsNotReplayedIntoTheOldLedger: a run that had looked at a topic before it was made again must not
+// replay the letters of the new one, which the new ledger would not know of.
+func TestARecreatedTopicIsNotReplayedIntoTheOldLedger(t *testing.T) {
+	_, c, producer := openOn(t, kfake.SeedTopics(1, "a", "a.dlq"))
+	send := func(value string) {
+		t.Helper()
+		if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "a.dlq", Value: []byte(value)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("old")
+	run, err := c.prepare(t.Context(), "a.dlq", ReplayOptions{Selection: Selection{All: true}, Owner: "me"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.admin.DeleteTopics(t.Context(), "a.dlq"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.admin.CreateTopic(t.Context(), 1, 1, nil, "a.dlq"); err != nil {
+		t.Fatal(err)
+	}
+	producer.PurgeTopicsFromProducing("a.dlq")
+	send("new")
+	run.partition(t.Context(), 0)
+	if result, err := run.finish(); !errors.Is(err, ErrRecreated) || result.Replayed != 0 {
+		t.Fatalf("result %+v, error %v", result, err)
+	}
+	result, err := c.Replay(t.Context(), "a.dlq", ReplayOptions{Selection: Selection{All: true}})
+	if err != nil || result.Replayed != 1 {
+		t.Fatalf("result %+v, error %v", result, err)
+	}
+}
+
+// TestABrokerThatAnswersAPeekLater: over its quota, a client gets an answer without partitions, which does not say that
+// nothing is left.
+func TestABrokerThatAnswersAPeekLater(t *testing.T) {
+	cluster, c, producer := openOn(t, kfake.SeedTopics(1, "a.dlq"))
+	if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "a.dlq", Value: []byte("x")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	throttled := 0
+	cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if req.(*kmsg.FetchRequest).SessionEpoch != -1 {
+			cluster.KeepControl() // a consumer's
+			return nil, nil, false
+		}
+		throttled++
+		return req.ResponseKind(), nil, true
+	})
+	r, err := c.open(t.Context(), "a.dlq", map[int32]span{0: {0, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	details, err := c.admin.ListTopics(t.Context(), "a.dlq")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := r.peek(t.Context(), details["a.dlq"].ID, 0, details["a.dlq"].Partitions[0].Leader, span{0, 1})
+	if err != nil || at != 0 || throttled != 1 {
+		t.Fatalf("at %d, throttled %d times, %v", at, throttled, err)
+	}
+	if at, err := r.peek(t.Context(), details["a.dlq"].ID, 0, -1, span{0, 1}); err != nil || at != 0 {
+		t.Fatalf("without a leader: at %d, %v", at, err)
 	}
 }

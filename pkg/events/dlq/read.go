@@ -86,7 +86,7 @@ func (r *reader) take(fetches kgo.Fetches) []*kgo.Record {
 	var out []*kgo.Record
 	fetches.EachRecord(func(record *kgo.Record) {
 		s, ok := r.left[record.Partition]
-		if !ok {
+		if !ok || record.Offset < s.start { // a log that was cut back is read again from its start
 			return
 		}
 		if record.Offset < s.end && !record.Attrs.IsControl() {
@@ -142,8 +142,8 @@ func (r *reader) skipNothing(ctx context.Context) error {
 func (r *reader) peek(ctx context.Context, id [16]byte, partition, leader int32, s span) (int64, error) {
 	for at := s.start; ; {
 		answer, err := r.fetch(ctx, id, partition, leader, at)
-		if err != nil {
-			return 0, err
+		if err != nil || answer == nil {
+			return at, err
 		}
 		fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 			KeepControlRecords: true, Offset: at, IsolationLevel: kgo.ReadCommitted(), Topic: r.topic, Partition: partition,
@@ -168,7 +168,11 @@ func (r *reader) peek(ctx context.Context, id [16]byte, partition, leader int32,
 	}
 }
 
+// fetch returns nil when the broker has no answer at present: a partition without a leader, or a client over its quota.
 func (r *reader) fetch(ctx context.Context, id [16]byte, partition, leader int32, at int64) (*kmsg.FetchResponseTopicPartition, error) {
+	if leader < 0 {
+		return nil, nil
+	}
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, at, 64<<10
 	t := kmsg.NewFetchRequestTopic()
@@ -182,6 +186,9 @@ func (r *reader) fetch(ctx context.Context, id [16]byte, partition, leader int32
 		return nil, err
 	}
 	resp, ok := raw.(*kmsg.FetchResponse)
+	if ok && resp.ErrorCode == 0 && len(resp.Topics) == 0 {
+		return nil, nil
+	}
 	if !ok || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 		err = errors.New("the broker's answer to a fetch has not the partition that was asked for")
 		if ok && resp.ErrorCode != 0 {

@@ -62,8 +62,8 @@ const maxParallel = 8
 
 // Replay produces the selected letters that are in the topic at present to the topics they came from, exactly once (see
 // the package's documentation). It returns a *ClaimedError, with nothing done, when another run is at work and TakeOver
-// is not set; else the joined errors of the partitions that did not end well, among them *FencedError and
-// *HangingTransactionError. When ctx ends, open transactions are ended and claims released within ten seconds.
+// is not set; else the joined errors of the partitions that did not end well, among them *FencedError,
+// *HangingTransactionError and ErrRecreated. When ctx ends, open transactions are ended and claims released within ten seconds.
 func (c *Client) Replay(ctx context.Context, name string, opts ReplayOptions) (Result, error) {
 	if opts.Owner == "" {
 		opts.Owner = "run-" + rand.Text()[:8]
@@ -180,7 +180,7 @@ func (r *run) partition(ctx context.Context, p int32) {
 func isFinal(err error) bool {
 	var fenced *FencedError
 	var hanging *HangingTransactionError
-	return errors.As(err, &fenced) || errors.As(err, &hanging)
+	return errors.As(err, &fenced) || errors.As(err, &hanging) || errors.Is(err, ErrRecreated)
 }
 
 // attempt moves left as far as it comes.
@@ -209,6 +209,16 @@ func (r *run) stillOurs(ctx context.Context, p int32) error {
 		return &FencedError{Topic: r.topic.name, Partition: p, Owner: held.Owner, Err: errors.New("it claimed the partition meanwhile")}
 	}
 	return nil
+}
+
+// sameTopic is asked after letters were read and before they are replayed: a client stays with the id that it found a
+// topic under, so letters that were read before belong to the topic of this run, and to its ledger.
+func (r *run) sameTopic(ctx context.Context) error {
+	now, err := r.client.describe(ctx, r.topic.name)
+	if err == nil && now.id != r.topic.id {
+		err = fmt.Errorf("%s: %w", r.topic.name, ErrRecreated)
+	}
+	return err
 }
 
 // tally is what one batch came to.

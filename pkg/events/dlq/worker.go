@@ -183,6 +183,9 @@ func (w *worker) commit(ctx context.Context, batch []outgoing, count *tally) err
 	if len(batch) == 0 && !due {
 		return nil
 	}
+	if err := w.run.sameTopic(ctx); err != nil {
+		return err
+	}
 	err := w.transact(ctx, func(tx *transaction) error {
 		if due {
 			w.heartbeat(tx, false)
