@@ -63,7 +63,7 @@ func (f *Factory) ConfigSource() (*config.Source, error) {
 	}
 	file, err := config.Load(paths.ConfigFile())
 	if err != nil {
-		return nil, failure.WithHint(err, "mend the file; `suokectl config view` shows what is understood of it")
+		return nil, failure.WithHint(err, "mend the file there; `suokectl config set-context --help` lists the keys of a context")
 	}
 	lab, err := state.Load(state.Dir(paths))
 	if err != nil {

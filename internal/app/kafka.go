@@ -5,7 +5,6 @@ import (
 
 	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/pkg/events"
-	"github.com/suokelife/suokectl/pkg/secure"
 )
 
 // Events returns the client of the context's Kafka cluster. Nothing is dialled
@@ -37,8 +36,8 @@ func (f *Factory) makeEvents() (*events.Client, error) {
 }
 
 func secureKafka(cfg *events.Config, k config.Kafka) (err error) {
-	if t := k.TLS; t.Enabled {
-		cfg.TLS, err = secure.ClientTLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, Insecure: t.Insecure}.Config()
+	if k.TLS.Wanted() {
+		cfg.TLS, err = k.TLS.Client().Config()
 	}
 	if s := k.SASL; s.Mechanism != "" {
 		cfg.SASL = &events.SASL{Mechanism: s.Mechanism, Username: s.Username, Password: s.Password}

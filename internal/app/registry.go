@@ -3,9 +3,7 @@ package app
 import (
 	"fmt"
 
-	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/pkg/events/schema"
-	"github.com/suokelife/suokectl/pkg/secure"
 )
 
 // Schemas returns the client of the context's schema registry. Nothing is dialled before it is used. That an event
@@ -31,8 +29,8 @@ func (f *Factory) makeSchemas() (*schema.Registry, error) {
 			f.IO.Infof("not validated: the registry has no subject %s for the events of %s", subject, topic)
 		},
 	}
-	if t := registry.TLS; t != (config.TLS{}) {
-		cfg.TLS, err = secure.ClientTLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, Insecure: t.Insecure}.Config()
+	if registry.TLS.Wanted() {
+		cfg.TLS, err = registry.TLS.Client().Config()
 		if err != nil {
 			return nil, fmt.Errorf("registry of context %q: %w", context.Name, err)
 		}

@@ -135,8 +135,7 @@ func (o RPCOptions) transport(settings config.RPC, mesh bool) (*tls.Config, erro
 	}
 	chosen := o.ClientTLS
 	if chosen == (secure.ClientTLS{}) {
-		t := settings.TLS
-		chosen = secure.ClientTLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, Insecure: t.Insecure}
+		chosen = settings.TLS.Client()
 	}
 	return chosen.Config()
 }
