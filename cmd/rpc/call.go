@@ -241,6 +241,9 @@ func failed(opts *CallOptions, channel *rpc.Channel, call *rpc.Call) error {
 	if code == codes.Unauthenticated && channel.Anonymous() {
 		advice = "the call carried no token; one comes from rpc.token in the context, or from --token-file"
 	}
+	if code == codes.Unimplemented && opts.Version == "" && channel.Discovered() {
+		advice = "instances may be of several versions: choose one with --version; `suokectl discover instances " + opts.Target + "` shows them"
+	}
 	err = fmt.Errorf("%s of %s: %s: %s", call.Method, opts.Target, call.Status.Code, call.Status.Message)
 	return failure.WithCode(failure.WithHint(err, advice), failure.CodeRPC+int(code))
 }

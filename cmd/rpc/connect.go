@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +67,7 @@ func (c *connection) bounded(ctx context.Context) (context.Context, context.Canc
 	if c.MaxTime == 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, c.MaxTime)
+	return context.WithTimeoutCause(ctx, c.MaxTime, fmt.Errorf("--max-time ran out after %s", c.MaxTime))
 }
 
 // reflect asks the target's server for its descriptors, and closes all after use.
@@ -80,7 +81,11 @@ func (c *connection) reflect(ctx context.Context, dial dial, use func(*rpc.Descr
 	defer channel.Close() //nolint:errcheck // it only says that it is closed
 	descriptors := channel.Reflect(ctx)
 	defer descriptors.Close()
-	return explain(use(descriptors), c.Target)
+	err = use(descriptors)
+	if err != nil && errors.Is(context.Cause(ctx), failure.ErrTimeout) {
+		return err // no call was made whose status could be the exit code
+	}
+	return explain(err, c.Target)
 }
 
 // explain gives an error of a call its exit code, and says what to do next.
@@ -119,6 +124,8 @@ func hint(err error, code codes.Code) string {
 		return "give one that it trusts with --cert FILE --key FILE"
 	case errors.Is(err, rpc.ErrRefused):
 		return "nothing listens there: is the server running, and the address right?"
+	case errors.Is(err, rpc.ErrNoAnswer):
+		return "the address swallows packets, or what listens there is stuck or waits for TLS: is it the right one?"
 	case errors.Is(err, rpc.ErrNoReflection):
 		return "register the reflection service in the server"
 	case code == codes.DeadlineExceeded:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,33 @@ func run(ctx context.Context, t *testing.T, tty bool, args ...string) (code int,
 	f := &app.Factory{IO: ios, Version: "test", Dir: t.TempDir(), Getenv: func(name string) string { return home[name] }}
 	code = root.Run(ctx, f, args)
 	return code, out.String(), errOut.String()
+}
+
+// A server that takes the connection and says nothing.
+func TestABlackHole(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	address := silent.Addr().String()
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"list, --timeout":  {[]string{"rpc", "list", "--timeout", "50ms"}, 124, "--timeout ran out after 50ms"},
+		"list, --max-time": {[]string{"rpc", "list", "--max-time", "50ms"}, 68, "--max-time ran out after 50ms"},
+		"call, --timeout":  {[]string{"rpc", "call", "--timeout", "50ms", "a.B/C"}, 68, "--timeout ran out after 50ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := slices.Insert(test.args, 2, "--plaintext", address)
+			code, stdout, stderr := run(t.Context(), t, false, args...)
+			if code != test.code || stdout != "" || !strings.Contains(stderr, test.want) || !strings.Contains(stderr, address) {
+				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+			}
+		})
+	}
 }
 
 func TestNetworkTextIsHarmlessOnATerminal(t *testing.T) {

@@ -295,8 +295,11 @@ func question[T any](d *Descriptors, what string, ask func(grpcurl.DescriptorSou
 		d.open(ctx)
 		late := d.limit()
 		answer, err := ask(d.source)
-		if late() {
+		switch {
+		case late():
 			err = status.Errorf(codes.DeadlineExceeded, "no answer within %v", d.channel.retry.AttemptTimeout)
+		case err != nil && d.ctx.Err() != nil: // the stream was cancelled with it
+			err = status.Error(status.FromContextError(d.ctx.Err()).Code(), context.Cause(d.ctx).Error())
 		}
 		if code := status.Code(err); code == codes.Unavailable || code == codes.DeadlineExceeded {
 			d.reset()

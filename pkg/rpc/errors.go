@@ -15,9 +15,11 @@ var (
 	ErrRefused = errors.New("connection refused")
 	// ErrPlaintextServer says that TLS was wanted and the server speaks none.
 	ErrPlaintextServer = errors.New("the server speaks plaintext, but TLS was wanted")
-	// ErrTLSServer says that plaintext was wanted and the server hung up on it,
-	// as a server does that speaks TLS.
-	ErrTLSServer = errors.New("the server hangs up on plaintext: it probably speaks TLS")
+	// ErrTLSServer says that plaintext was wanted and the server hung up on it
+	// or answered with something else, as a server does that speaks TLS.
+	ErrTLSServer = errors.New("the server does not take plaintext gRPC: it probably speaks TLS")
+	// ErrNoAnswer says that nothing came back in time from the address.
+	ErrNoAnswer = errors.New("no answer")
 	// ErrNotGRPC says that the server answered in HTTP/1.1.
 	ErrNotGRPC = errors.New("the server speaks HTTP/1.1, not gRPC")
 	// ErrCertificate says that the server's certificate was not accepted.
@@ -41,7 +43,7 @@ type TransportError struct {
 
 func (e *TransportError) Error() string {
 	switch {
-	case errors.Is(e.Reason, ErrPlaintextServer), errors.Is(e.Reason, ErrTLSServer), errors.Is(e.Reason, ErrNotGRPC):
+	case errors.Is(e.Reason, ErrPlaintextServer), errors.Is(e.Reason, ErrTLSServer), errors.Is(e.Reason, ErrNotGRPC), errors.Is(e.Reason, ErrNoAnswer):
 		return fmt.Sprintf("%s: %v", e.Target, e.Reason)
 	default:
 		return fmt.Sprintf("%s: %v: %s", e.Target, e.Reason, e.Detail)
@@ -54,6 +56,13 @@ func (e *TransportError) Unwrap() error { return e.Reason }
 // GRPCStatus returns the status that gRPC reported.
 func (e *TransportError) GRPCStatus() *status.Status { return e.status }
 
+// What gRPC says before the reason why there is no connection; a server's own
+// words, which may speak of the connections that it makes, come without.
+const (
+	connectionError = "connection error: desc = "
+	resolverError   = "name resolver error: "
+)
+
 // signs are texts by which the transport's errors are told apart, since gRPC
 // hands on nothing else. The first that fits counts.
 func signs(plaintext bool) []sign {
@@ -64,13 +73,16 @@ func signs(plaintext bool) []sign {
 		{"failed to verify certificate", ErrCertificate},
 		{"x509: ", ErrCertificate},
 		{"remote error: tls: ", ErrClientCertificate},
+		{"use of closed network connection", ErrNoAnswer}, // by gRPC, when the time for the preface is over
+		{"context deadline exceeded", ErrNoAnswer},
+		{"i/o timeout", ErrNoAnswer},
 	}
 	if plaintext {
 		// A TLS server hangs up on a plaintext preface, often after an alert,
 		// which reads as a frame of absurd length.
 		list = append(list, sign{"error reading server preface: ", ErrTLSServer})
 	}
-	return append(list, sign{"connection error: desc = ", ErrUnreachable}, sign{"name resolver error: ", ErrUnreachable})
+	return append(list, sign{connectionError, ErrUnreachable}, sign{resolverError, ErrUnreachable})
 }
 
 type sign struct {
@@ -89,11 +101,12 @@ func (ch *Channel) explain(err error) error {
 
 // reason returns why there is no connection, nil when that is not the error.
 func (ch *Channel) reason(s *status.Status) error {
-	if s.Code() != codes.Unavailable {
+	message := s.Message()
+	if s.Code() != codes.Unavailable || !strings.Contains(message, connectionError) && !strings.Contains(message, resolverError) {
 		return nil
 	}
 	for _, sign := range signs(ch.config.TLS == nil) {
-		if strings.Contains(s.Message(), sign.text) {
+		if strings.Contains(message, sign.text) {
 			return sign.reason
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 
 	authv1 "github.com/suokelife/suokectl/internal/lab/services/gen/suokelife/auth/v1"
@@ -174,6 +175,39 @@ func TestAServerOfHTTP1(t *testing.T) {
 	defer server.Close()
 	_, err := dial(t, rpc.Config{Target: server.Listener.Addr().String()}).Call(t.Context(), rpc.Request{Method: "Login"})
 	wantError(t, err, rpc.ErrNotGRPC, "speaks HTTP/1.1")
+}
+
+func TestAServerThatSaysNothing(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	channel := dial(t, rpc.Config{Target: silent.Addr().String()})
+	for name, test := range map[string]struct {
+		end  func() (context.Context, context.CancelFunc)
+		code codes.Code
+	}{
+		"deadline": {func() (context.Context, context.CancelFunc) {
+			return context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("the reason"))
+		}, codes.DeadlineExceeded},
+		"cancelled": {func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(errors.New("the reason"))
+			return ctx, func() {}
+		}, codes.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := test.end()
+			defer cancel()
+			descriptors := channel.Reflect(ctx)
+			defer descriptors.Close()
+			_, err := descriptors.Services()
+			if code, _ := rpc.Code(err); code != test.code || !strings.Contains(err.Error(), "the reason") {
+				t.Errorf("err = %v with code %v, want %v", err, code, test.code)
+			}
+		})
+	}
 }
 
 func TestATokenDoesNotTravelInPlaintext(t *testing.T) {
