@@ -10,6 +10,7 @@ import (
 	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/iostreams"
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // SetContextOptions are what `config set-context` needs.
@@ -80,7 +81,7 @@ func assign(ios *iostreams.IOStreams, c *config.Context, pair string) error {
 	}
 	setting, ok := config.FindSetting(key)
 	if !ok {
-		return failure.WithHint(failure.Usagef("a context has no key %q", key), "`suokectl config set-context --help` lists them")
+		return unknownKey(key)
 	}
 	if err := setting.Set(c, value); err != nil {
 		return failure.Usagef("%w", err)
@@ -89,6 +90,18 @@ func assign(ios *iostreams.IOStreams, c *config.Context, pair string) error {
 		ios.Infof("warning: %s is a secret and is written out; a reference such as ${env:NAME} or ${file:PATH} keeps it out of the file and of your shell's history", key)
 	}
 	return nil
+}
+
+func unknownKey(key string) error {
+	var keys []string
+	for _, s := range config.Settings() {
+		keys = append(keys, s.Key)
+	}
+	err := failure.Usagef("a context has no key %q", key)
+	if near := spec.Nearest(key, keys); near != "" {
+		return failure.WithHint(err, "did you mean "+near+"?")
+	}
+	return failure.WithHint(err, "`suokectl config set-context --help` lists them")
 }
 
 func keyList() string {

@@ -2,11 +2,13 @@ package root
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/suokelife/suokectl/cmd/chaos"
 	"github.com/suokelife/suokectl/cmd/config"
@@ -20,6 +22,7 @@ import (
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
 	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // NewCmdRoot returns the whole command tree on f.
@@ -80,7 +83,7 @@ machine, and "suokectl demo" tells its story.`,
 // typed makes usage errors of the errors that cobra itself finds, and gives
 // every group of verbs one for a verb that it does not have.
 func typed(cmd *cobra.Command) {
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &failure.UsageError{Err: err} })
+	cmd.SetFlagErrorFunc(flagError)
 	for _, sub := range cmd.Commands() {
 		typed(sub)
 	}
@@ -95,11 +98,39 @@ func typed(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return &failure.UsageError{Err: err}
+				return argumentError(cmd, args, err)
 			}
 			return nil
 		}
 	}
+}
+
+// flagError makes a usage error of a flag's, with the flag that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	usage := &failure.UsageError{Err: err}
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usage
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := spec.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+		return failure.WithHint(usage, "did you mean --"+near+"?")
+	}
+	return failure.WithHint(usage, fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath()))
+}
+
+// argumentError names the arguments where cobra only counts them.
+func argumentError(cmd *cobra.Command, args []string, err error) error {
+	_, wanted, named := strings.Cut(cmd.Use, " ")
+	if !named || !strings.Contains(err.Error(), "arg(s)") {
+		return &failure.UsageError{Err: err}
+	}
+	given := "nothing is given"
+	if len(args) > 0 {
+		given = fmt.Sprintf("given is %q", args)
+	}
+	return failure.Usagef("%s takes %s, and %s", cmd.CommandPath(), wanted, given)
 }
 
 // runGroup answers a noun without a verb with its help, and a verb that does

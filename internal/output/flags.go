@@ -38,8 +38,10 @@ type Flags struct {
 	Template string
 }
 
-// Bind adds -o, --jq and --template to cmd, with completion.
+// Bind adds -o, --jq and --template to cmd, with completion. They are validated
+// before the verb begins, so that a typing error changes and awaits nothing.
 func (o *Flags) Bind(cmd *cobra.Command) {
+	cmd.PreRunE = func(*cobra.Command, []string) error { return o.Validate() }
 	f := cmd.Flags()
 	f.StringVarP(&o.Format, "output", "o", Table, "output `format`: "+strings.Join(formats(), ", "))
 	f.StringVar(&o.JQ, "jq", "", "filter the JSON form by a jq `expression`")
