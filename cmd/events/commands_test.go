@@ -281,13 +281,17 @@ func TestInterrupts(t *testing.T) {
 	ctx, cancel := interrupted()
 	cancel(failure.ErrInterrupted)
 	for _, args := range [][]string{{"topics", "list"}, {"consume", registered}, {"produce", registered}} {
-		s.runWith(ctx, "", func(*iostreams.IOStreams) {}, args...).want(t, 130, "", "interrupted")
+		got := s.runWith(ctx, "", func(*iostreams.IOStreams) {}, args...)
+		got.want(t, 130, "", "connect to Kafka at "+s.brokers+": interrupted")
+		if strings.Contains(got.errOut, "the next ones are") {
+			t.Errorf("%q says where to go on, and has not begun: %s", args, got.errOut)
+		}
 	}
 
 	ctx, cancel = interrupted()
 	seen := writerFunc(func(b []byte) (int, error) { cancel(failure.ErrInterrupted); return len(b), nil })
 	got := s.runWith(ctx, "", func(ios *iostreams.IOStreams) { ios.Out = seen }, "consume", registered)
-	got.want(t, 130, "", "1 records read; the next ones are partition 0 at 1, 1 at 0")
+	got.want(t, 130, "", "records read: 1; the next ones are partition 0 at 1, 1 at 0")
 
 	ctx, cancel = interrupted()
 	in, lines := io.Pipe()

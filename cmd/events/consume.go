@@ -142,12 +142,12 @@ func (o *ConsumeOptions) scan(now time.Time) (events.ScanOptions, error) {
 
 // tell says what the data itself does not.
 func (o *ConsumeOptions) tell(ctx context.Context, result events.ScanResult, filter *filter) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && len(result.Partitions) > 0 {
 		var places []string
 		for _, p := range result.Partitions {
 			places = append(places, fmt.Sprintf("%d at %d", p.ID, p.Next))
 		}
-		o.IO.Infof("%d records read; the next ones are partition %s", result.Records, strings.Join(places, ", "))
+		o.IO.Infof("records read: %d; the next ones are partition %s", result.Records, strings.Join(places, ", "))
 	}
 	if result.HeldBack > 0 && o.Until != "" {
 		o.IO.Infof("%d offsets at the end were left out: a transaction is open there", result.HeldBack)

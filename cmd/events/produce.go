@@ -92,7 +92,7 @@ func runProduce(ctx context.Context, opts *ProduceOptions) error {
 	for _, p := range report.Problems {
 		opts.IO.Infof("line %d: %s", p.Line, p.Error)
 	}
-	if err := output.One(opts.IO, opts.Output, reportView(), report, nil); err != nil {
+	if err := output.One(opts.IO, opts.Output, reportView(opts.DryRun), report, nil); err != nil {
 		return err
 	}
 	return firstError(readErr, report.err())
@@ -110,15 +110,20 @@ func (o *ProduceOptions) open() (io.ReadCloser, error) {
 	return file, err
 }
 
-// reportView shows the end of a production as fields.
-func reportView() output.View[productionReport] {
+// reportView shows the end of a production as fields; in a dry run nothing is
+// acked.
+func reportView(dryRun bool) output.View[productionReport] {
+	good := "ACKED"
+	if dryRun {
+		good = "PASSED"
+	}
 	count := func(outcome string) func(productionReport) string {
 		return func(r productionReport) string { return fmt.Sprint(r.count(outcome)) }
 	}
 	return output.View[productionReport]{
 		Columns: []output.Column[productionReport]{
 			{Name: "TOPIC", Value: func(r productionReport) string { return r.Topic }},
-			{Name: "ACKED", Value: func(r productionReport) string { return fmt.Sprint(r.Acked) }},
+			{Name: good, Value: func(r productionReport) string { return fmt.Sprint(r.Acked) }},
 			{Name: "LINES", Value: func(r productionReport) string { return r.AckedLines }},
 			{Name: "REJECTED", Value: count(outcomeRejected)},
 			{Name: "UNKNOWN", Value: count(outcomeUnknown)},

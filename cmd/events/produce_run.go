@@ -63,7 +63,11 @@ func (r productionReport) err() error {
 	if bad == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d events were not produced to %s", bad, bad+r.Acked, r.Topic)
+	verb := "were not"
+	if r.DryRun {
+		verb = "would not be"
+	}
+	return fmt.Errorf("%d of %d events %s produced to %s", bad, bad+r.Acked, verb, r.Topic)
 }
 
 // production is one run of produce.

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -58,7 +59,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	}
 	if err := c.ping(ctx); err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("connect to Kafka: %w", context.Cause(ctx))
+			return fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.cfg.Brokers, ", "), context.Cause(ctx))
 		}
 		return newConnectError(c.cfg, err)
 	}
