@@ -146,7 +146,7 @@ func judge(ios *iostreams.IOStreams, plan *chaos.Plan, proof *chaos.Proof) error
 	case proof == nil:
 		ios.Infof("not proved: no call was made from here (a laptop's calls pass no sidecar; rpc.mesh_address names one)")
 	case proof.Proved:
-		ios.Infof("felt by %d live calls: %s", proof.Calls, felt(plan.Fault, proof))
+		ios.Infof("felt in live calls, %d made: %s", proof.Calls, felt(plan.Fault, proof))
 	case proof.Calls == 0:
 		ios.Infof("not proved: %s", proof.Reason)
 	default:
