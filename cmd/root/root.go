@@ -75,6 +75,7 @@ machine, and "suokectl demo" tells its story.`,
 		version.NewCmdVersion(f, nil),
 		newCmdCompletion(f),
 	)
+	cmd.SetHelpCommand(newCmdHelp())
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	typed(cmd)
 	return cmd
