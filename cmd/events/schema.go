@@ -75,7 +75,7 @@ func schemaHint(ctx context.Context, registry *schema.Registry, subject string, 
 		}
 		return failure.WithHint(err, "`suokectl events schema list` shows the subjects")
 	case errors.Is(err, schema.ErrUnavailable):
-		return failure.WithHint(err, "is the registry running? `suokectl config view` shows its address")
+		return failure.WithHint(err, "is a schema registry running there? `suokectl config view` shows the address")
 	case errors.Is(err, schema.ErrUnauthorized):
 		return failure.WithHint(err, "set registry.username and registry.password of the context")
 	case errors.Is(err, schema.ErrIncompatible):
