@@ -62,7 +62,8 @@ func StartKube(dir string) (*KubeServer, error) {
 		return nil, err
 	}
 	s := &KubeServer{Kubeconfig: filepath.Join(dir, "kubeconfig"), bin: bin, dir: dir, port: freePort()}
-	for _, step := range []func() error{s.writeFiles, s.startEtcd, s.startAPIServer, s.StartControllerManager, s.defineIstio} {
+	// The garbage collector looks for new resources every 30 s only: those that it shall collect are defined before it starts.
+	for _, step := range []func() error{s.writeFiles, s.startEtcd, s.startAPIServer, s.defineIstio, s.StartControllerManager} {
 		if err := step(); err != nil {
 			s.Stop()
 			return nil, fmt.Errorf("start kubernetes: %w", err)
