@@ -65,6 +65,7 @@ suokectl rpc call health-service CheckVitals -d - -o json < vitals.json`,
 		ValidArgsFunction: complete.At(targets(f), names(f, &opts.connection, "rpc-methods", allMethods)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Target, opts.Method, opts.Verbose = args[0], args[1], f.Verbose
+			opts.OneVersion = true
 			if err := errors.Join(opts.validate(), opts.Output.Validate()); err != nil {
 				return err
 			}
@@ -240,9 +241,6 @@ func failed(opts *CallOptions, channel *rpc.Channel, call *rpc.Call) error {
 	advice := hint(err, code)
 	if code == codes.Unauthenticated && channel.Anonymous() {
 		advice = "the call carried no token; one comes from rpc.token in the context, or from --token-file"
-	}
-	if code == codes.Unimplemented && opts.Version == "" && channel.Discovered() {
-		advice = "instances may be of several versions: choose one with --version; `suokectl discover instances " + opts.Target + "` shows them"
 	}
 	err = fmt.Errorf("%s of %s: %s: %s", call.Method, opts.Target, call.Status.Code, call.Status.Message)
 	return failure.WithCode(failure.WithHint(err, advice), failure.CodeRPC+int(code))

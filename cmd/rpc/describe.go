@@ -57,6 +57,7 @@ type definition struct {
 }
 
 func runDescribe(ctx context.Context, opts *DescribeOptions) error {
+	opts.Retry.OnRetry = func(a rpc.Attempt) { showAttempt(opts.IO, a) }
 	return opts.reflect(ctx, opts.Dial, func(d *rpc.Descriptors) error {
 		text, err := d.Describe(opts.Symbol)
 		if err != nil {

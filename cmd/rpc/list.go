@@ -58,6 +58,7 @@ type service struct {
 }
 
 func runList(ctx context.Context, opts *ListOptions) error {
+	opts.Retry.OnRetry = func(a rpc.Attempt) { showAttempt(opts.IO, a) }
 	return opts.reflect(ctx, opts.Dial, func(d *rpc.Descriptors) error {
 		if opts.Service == "" {
 			return listServices(opts, d)

@@ -96,6 +96,8 @@ func (f *Factory) resolve() (*config.Resolved, error) {
 	switch {
 	case errors.Is(err, config.ErrNoContext):
 		return nil, failure.WithHint(err, "start one with `suokectl lab up --detach`, or describe yours: `suokectl config set-context NAME consul.address=…`")
+	case errors.As(err, &unknown) && unknown.Name == config.LabName:
+		return nil, failure.WithHint(err, "the lab is not running: `suokectl lab up --detach` starts it")
 	case errors.As(err, &unknown):
 		return nil, failure.WithHint(err, "`suokectl config get-contexts` lists them")
 	}

@@ -24,6 +24,9 @@ type RPCOptions struct {
 	Tags    []string
 	// Transport is direct or mesh, over what the context says; "" leaves it.
 	Transport string
+	// OneVersion refuses a service that runs in several versions, when Version
+	// says none: what one of them describes another may not have.
+	OneVersion bool
 	// Plaintext and TLS choose between them, over what the context says.
 	Plaintext, TLS bool
 	// ClientTLS replaces the context's TLS settings when it is not zero, and
@@ -81,7 +84,7 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	case mesh:
 		channel.Target, channel.Name, channel.Authority = settings.MeshAddress, target.Service, target.Service
 	case target.Service != "":
-		channel.Instances = f.instances(target)
+		channel.Instances = f.instances(target, o.OneVersion)
 	}
 	if err := f.addToken(&channel, o, settings, mesh); err != nil {
 		return nil, err
@@ -111,13 +114,22 @@ func (f *Factory) rpcSettings(target rpc.Target) (config.RPC, error) {
 }
 
 // instances asks the context's Consul when the channel does.
-func (f *Factory) instances(target rpc.Target) func(context.Context) ([]string, error) {
+func (f *Factory) instances(target rpc.Target, oneVersion bool) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
 		client, err := f.Discover()
 		if err != nil {
 			return nil, err
 		}
-		return client.Endpoints(target.Service, discover.Query{Version: target.Version, Tags: target.Tags})(ctx)
+		list, err := client.Instances(ctx, target.Service, discover.Query{Version: target.Version, Tags: target.Tags})
+		if err != nil {
+			return nil, err
+		}
+		if versions := discover.Versions(list); oneVersion && len(versions) > 1 {
+			return nil, failure.WithHint(
+				failure.Usagef("%s runs in versions %s, which may have different methods", target.Service, strings.Join(versions, " and ")),
+				"choose one: --version "+versions[0])
+		}
+		return discover.HostPorts(list), nil
 	}
 }
 

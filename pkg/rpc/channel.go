@@ -184,10 +184,6 @@ func (ch *Channel) options() []grpc.DialOption {
 // Anonymous reports whether calls carry no credentials.
 func (ch *Channel) Anonymous() bool { return ch.config.Credentials == nil }
 
-// Discovered reports whether the target is a service whose instances were
-// found, and not an address.
-func (ch *Channel) Discovered() bool { return !ch.literal() }
-
 // literal reports whether the target is an address, so that there is no other
 // instance to turn to.
 func (ch *Channel) literal() bool { return ch.config.Instances == nil }

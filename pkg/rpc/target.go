@@ -57,6 +57,8 @@ func ParseTarget(text string) (Target, error) {
 		return Target{Address: text}, nil
 	case strings.Contains(text, "://"):
 		return bad("the scheme %s is not known; use host:port, and --tls or --plaintext", scheme)
+	case net.ParseIP(text) != nil:
+		return bad("the port is missing: use %s", net.JoinHostPort(text, "PORT"))
 	case !strings.Contains(text, ":"):
 		if strings.Contains(text, "/") {
 			return bad("a service's name has no slash")
