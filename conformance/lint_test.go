@@ -55,13 +55,12 @@ func TestLintAgreesWithBuf(t *testing.T) {
 // of Istio's API with all that they import, in two modules.
 func TestLintAgreesWithBufOnIstio(t *testing.T) {
 	buf := testenv.Tool(t, "buf")
-	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "istio.io/api")
-	source, err := list.Output()
+	source, err := testenv.IstioAPI()
 	if err != nil {
-		t.Fatalf("%v: %v", list, err)
+		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, protosOnly{os.DirFS(strings.TrimSpace(string(source)))}); err != nil {
+	if err := os.CopyFS(dir, protosOnly{os.DirFS(source)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)

@@ -69,7 +69,9 @@ func newReplayWorld(t *testing.T, brokers []string) *replayWorld {
 	t.Helper()
 	dir := t.TempDir()
 	w := &replayWorld{t: t, binary: filepath.Join(dir, "suokectl")}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, "github.com/suokelife/suokectl").CombinedOutput(); err != nil {
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, ".")
+	build.Dir = ".." // the program's own module, with its versions
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)
 	}
 	w.env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir+"/config", "XDG_CACHE_HOME="+dir+"/cache", "XDG_STATE_HOME="+dir+"/state", "XDG_RUNTIME_DIR="+dir)

@@ -54,16 +54,26 @@ func (s *KubeServer) defineIstio() error {
 
 // istioDefinitions reads the manifest out of Istio's API module.
 func istioDefinitions() ([]byte, error) {
+	dir, err := IstioAPI()
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "kubernetes", "customresourcedefinitions.gen.yaml"))
+}
+
+// IstioAPI returns the folder of Istio's API module, its protos among it; it
+// is downloaded when it is not in the module cache.
+func IstioAPI() (dir string, err error) {
 	cmd := exec.Command("go", "mod", "download", "-json", istioModule)
 	output, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cmd, err)
+		return "", fmt.Errorf("%s: %w", cmd, err)
 	}
 	var module struct{ Dir string }
 	if err := json.Unmarshal(output, &module); err != nil {
-		return nil, fmt.Errorf("%s: %w", cmd, err)
+		return "", fmt.Errorf("%s: %w", cmd, err)
 	}
-	return os.ReadFile(filepath.Join(module.Dir, "kubernetes", "customresourcedefinitions.gen.yaml"))
+	return module.Dir, nil
 }
 
 func createDefinitions(client dynamic.ResourceInterface, text []byte) ([]string, error) {
