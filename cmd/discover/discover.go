@@ -4,6 +4,8 @@ package discover
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,6 +26,10 @@ func NewCmdDiscover(f *app.Factory) *cobra.Command {
 says otherwise; when none is, the answer is the reason and not an empty table.`,
 		Example: "suokectl discover services\nsuokectl discover instances auth-service --version v1\nsuokectl discover explain auth-service",
 	}
+	scope := cmd.PersistentFlags()
+	scope.StringVar(&f.Scope.Datacenter, "datacenter", "", "`datacenter` to ask about; default the context's, else the agent's own")
+	scope.StringVar(&f.Scope.Namespace, "namespace", "", "`namespace` to ask about (Consul Enterprise)")
+	scope.StringVar(&f.Scope.Partition, "partition", "", "admin `partition` to ask about (Consul Enterprise)")
 	cmd.AddCommand(
 		NewCmdServices(f, nil),
 		NewCmdInstances(f, nil),
@@ -34,8 +40,8 @@ says otherwise; when none is, the answer is the reason and not an empty table.`,
 
 // queryFlags are the flags that narrow the instances of a service.
 type queryFlags struct {
-	version, health string
-	tags            []string
+	version, health, near, filter string
+	tags, meta                    []string
 }
 
 var healthLevels = []string{string(discover.Passing), string(discover.Warning), string(discover.Any)}
@@ -44,6 +50,9 @@ func (q *queryFlags) bind(f *app.Factory, cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&q.version, "version", "", "only instances of this `version`, as their metadata says")
 	flags.StringArrayVar(&q.tags, "tag", nil, "only instances with this `tag`; may be repeated, all are wanted")
+	flags.StringArrayVar(&q.meta, "meta", nil, "only instances with this `KEY=VALUE` in their metadata; may be repeated, all are wanted")
+	flags.StringVar(&q.near, "near", "", "sort by the estimated round trip from this `node`; _agent is the agent that is asked")
+	flags.StringVar(&q.filter, "filter", "", "only instances that Consul's filter `expression` is true of, such as 'Service.Port == 50051'")
 	flags.StringVar(&q.health, "health", string(discover.Passing), "least `health` wanted: "+strings.Join(healthLevels, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("version", ofService(f, "versions", func(s discover.Service) []string { return s.Versions }))
 	_ = cmd.RegisterFlagCompletionFunc("tag", ofService(f, "tags", func(s discover.Service) []string { return s.Tags }))
@@ -51,12 +60,21 @@ func (q *queryFlags) bind(f *app.Factory, cmd *cobra.Command) {
 }
 
 func (q *queryFlags) query() (discover.Query, error) {
-	for _, level := range healthLevels {
-		if q.health == level {
-			return discover.Query{Version: q.version, Tags: q.tags, Health: discover.Health(level)}, nil
-		}
+	query := discover.Query{Version: q.version, Tags: q.tags, Health: discover.Health(q.health), Near: q.near, Filter: q.filter}
+	if !slices.Contains(healthLevels, q.health) {
+		return query, failure.Usagef("--health %q is none of %s", q.health, strings.Join(healthLevels, ", "))
 	}
-	return discover.Query{}, failure.Usagef("--health %q is none of %s", q.health, strings.Join(healthLevels, ", "))
+	for _, pair := range q.meta {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return query, failure.Usagef("--meta %q is not KEY=VALUE", pair)
+		}
+		if query.Meta == nil {
+			query.Meta = map[string]string{}
+		}
+		query.Meta[key] = value
+	}
+	return query, nil
 }
 
 // serviceNames completes the name of a service.
@@ -123,6 +141,12 @@ func explainCommand(name string, q discover.Query) string {
 	}
 	for _, tag := range q.Tags {
 		line += " --tag " + quoted(tag)
+	}
+	for _, key := range slices.Sorted(maps.Keys(q.Meta)) {
+		line += " --meta " + quoted(key+"="+q.Meta[key])
+	}
+	if q.Filter != "" {
+		line += " --filter " + quoted(q.Filter)
 	}
 	if q.Health != "" && q.Health != discover.Passing {
 		line += " --health " + string(q.Health)

@@ -9,6 +9,9 @@ import (
 // areas holds the clients of each area, made once. A field's maker is in the
 // file of its area.
 type areas struct {
+	// Scope is --datacenter, --namespace and --partition.
+	Scope ConsulScope
+
 	kube     once[*Cluster]
 	events   once[*events.Client]
 	schemas  once[*schema.Registry]

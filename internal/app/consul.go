@@ -1,10 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/suokelife/suokectl/pkg/discover"
 )
+
+// ConsulScope is the part of Consul that a command asks about; what is empty is the context's.
+type ConsulScope struct{ Datacenter, Namespace, Partition string }
 
 // Discover returns the client of the context's Consul.
 func (f *Factory) Discover() (*discover.Client, error) { return f.discover.get(f.makeDiscover) }
@@ -15,6 +19,9 @@ func (f *Factory) makeDiscover() (*discover.Client, error) {
 		return nil, err
 	}
 	consul := context.Consul
+	consul.Datacenter = cmp.Or(f.Scope.Datacenter, consul.Datacenter)
+	consul.Namespace = cmp.Or(f.Scope.Namespace, consul.Namespace)
+	consul.Partition = cmp.Or(f.Scope.Partition, consul.Partition)
 	if consul.Address == "" {
 		return nil, f.Missing("consul.address")
 	}

@@ -17,12 +17,15 @@ const (
 	TagMissing      CauseKind = "tag_missing"
 	VersionMismatch CauseKind = "version_mismatch" // it has another version
 	VersionMissing  CauseKind = "version_missing"  // it has none in its metadata
+	MetaMissing     CauseKind = "meta_missing"     // its metadata lacks the key
+	MetaMismatch    CauseKind = "meta_mismatch"    // its metadata has another value under the key
+	FilterMismatch  CauseKind = "filter_mismatch"  // the query's filter is not true of it
 )
 
 // Cause is one reason why an instance is left out.
 type Cause struct {
 	Kind   CauseKind `json:"kind"`
-	Wanted string    `json:"wanted"`          // the version, tag or health that the query wants
+	Wanted string    `json:"wanted"`          // the version, tag, health, meta as key=value, or filter of the query
 	Check  *Check    `json:"check,omitempty"` // the check that keeps it out, when one does
 }
 
@@ -66,6 +69,14 @@ func (c Cause) sentence(of Instance) string {
 		return fmt.Sprintf("it has no version, so it is not %s", c.Wanted)
 	case TagMissing:
 		return fmt.Sprintf("tag %s is missing; it has %s", c.Wanted, listOr(of.Tags, "none"))
+	case MetaMissing:
+		key, value, _ := strings.Cut(c.Wanted, "=")
+		return fmt.Sprintf("it has no %s in its metadata, so it is not %s", key, value)
+	case MetaMismatch:
+		key, value, _ := strings.Cut(c.Wanted, "=")
+		return fmt.Sprintf("%s in its metadata is %s, not %s", key, of.Meta[key], value)
+	case FilterMismatch:
+		return "it does not match the filter " + c.Wanted
 	case InMaintenance:
 		return fmt.Sprintf("%s is in maintenance: %s", c.subject("it"), c.Check.Notes)
 	}
@@ -147,7 +158,16 @@ func (e *NoInstanceError) noneSelected() string {
 	if e.Query.Version != "" {
 		of += " " + e.Query.Version
 	}
-	return fmt.Sprintf("no instance of %s has %s; there %s", of, tagList(e.Query.Tags), areOr(tags(ofVersion), "is none with a tag"))
+	tagged := slices.DeleteFunc(slices.Clone(ofVersion), func(k Explanation) bool { return k.has(TagMissing) })
+	if len(tagged) == 0 {
+		return fmt.Sprintf("no instance of %s has %s; there %s", of, tagList(e.Query.Tags), areOr(tags(ofVersion), "is none with a tag"))
+	}
+	first := slices.IndexFunc(tagged[0].Causes, func(c Cause) bool { return !c.aboutHealth() })
+	return fmt.Sprintf("no instance of %s is what the query wants: %s: %s", of, tagged[0].Instance.ID, tagged[0].Sentences()[first])
+}
+
+func (e Explanation) has(kind CauseKind) bool {
+	return slices.ContainsFunc(e.Causes, func(c Cause) bool { return c.Kind == kind })
 }
 
 func tagList(tags []string) string {

@@ -134,7 +134,7 @@ func TestExplanationJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `[{"instance":{"id":"s-127.0.0.1-1","name":"s","version":"v1","address":"127.0.0.1","port":1,"tags":["t"],` +
-		`"meta":{"version":"v1"},"node":"lab","datacenter":"dc1","health":"critical","checks":[` +
+		`"meta":{"version":"v1"},"node":"lab","node_address":"127.0.0.1","datacenter":"dc1","weights":{"passing":1,"warning":1},"health":"critical","checks":[` +
 		`{"id":"serfHealth","name":"Serf Health Status","kind":"","status":"passing","output":"Agent alive and reachable","notes":"","on_node":true},` +
 		`{"id":"service:s-127.0.0.1-1:1","name":"Service 's' check","kind":"ttl","status":"critical","output":"told to be critical","notes":"","on_node":false}]},` +
 		`"causes":[{"kind":"check_critical","wanted":"passing","check":{"id":"service:s-127.0.0.1-1:1","name":"Service 's' check","kind":"ttl","status":"critical","output":"told to be critical","notes":"","on_node":false}}]}]`

@@ -39,23 +39,53 @@ func (h Health) rank() int {
 	}
 }
 
-// Instance is one registered instance of a service.
+// Instance is one registered instance of a service. Its ID is unique on its Node only.
 type Instance struct {
-	ID         string            `json:"id"`
-	Name       string            `json:"name"`
-	Version    string            `json:"version"` // Meta["version"]: Consul has no field for it
-	Address    string            `json:"address"` // the node's when the instance was registered without one
-	Port       int               `json:"port"`
-	Tags       []string          `json:"tags"`
-	Meta       map[string]string `json:"meta"`
-	Node       string            `json:"node"`
-	Datacenter string            `json:"datacenter"`
-	Health     Health            `json:"health"`
-	Checks     []Check           `json:"checks"`
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	Version     string            `json:"version"` // Meta["version"]: Consul has no field for it
+	Address     string            `json:"address"` // the node's when the instance was registered without one
+	Port        int               `json:"port"`    // 0: registered without one, so that nobody can dial it
+	Tags        []string          `json:"tags"`
+	Meta        map[string]string `json:"meta"`
+	Node        string            `json:"node"`
+	NodeAddress string            `json:"node_address"`
+	Datacenter  string            `json:"datacenter"`
+	Namespace   string            `json:"namespace,omitempty"` // Consul Enterprise's
+	Partition   string            `json:"partition,omitempty"` // Consul Enterprise's
+	Locality    Locality          `json:"locality,omitzero"`
+	Weights     Weights           `json:"weights"`
+	Health      Health            `json:"health"`
+	Checks      []Check           `json:"checks"`
+}
+
+// Locality is where an instance runs: its own, or else its node's.
+type Locality struct {
+	Region string `json:"region,omitempty"`
+	Zone   string `json:"zone,omitempty"`
+}
+
+// Weights say how big a share of the calls an instance is to get, relative to the others, by its health. Consul's
+// default is 1 for both.
+type Weights struct {
+	Passing int `json:"passing"`
+	Warning int `json:"warning"`
 }
 
 // HostPort is where the instance listens, as host:port; IPv6 is bracketed.
 func (i Instance) HostPort() string { return net.JoinHostPort(i.Address, strconv.Itoa(i.Port)) }
+
+// Weight is the instance's weight at its present health; 0 when it is critical or in maintenance.
+func (i Instance) Weight() int {
+	switch i.Health {
+	case Passing:
+		return i.Weights.Passing
+	case Warning:
+		return i.Weights.Warning
+	default:
+		return 0
+	}
+}
 
 // Check is one health check of an instance or of its node.
 type Check struct {
@@ -78,15 +108,17 @@ func fromEntry(entry *api.ServiceEntry) (Instance, error) {
 	if entry == nil || entry.Service == nil || entry.Node == nil || slices.Contains(entry.Checks, nil) {
 		return Instance{}, errIncomplete
 	}
-	service := entry.Service
+	service, node := entry.Service, entry.Node
 	instance := Instance{
 		ID: service.ID, Name: service.Service, Version: service.Meta[versionKey],
-		Address: service.Address, Port: service.Port,
-		Tags: append([]string{}, service.Tags...), Meta: service.Meta,
-		Node: entry.Node.Node, Datacenter: entry.Node.Datacenter, Health: Passing, Checks: []Check{},
+		Address: cmp.Or(service.Address, node.Address), Port: service.Port,
+		Tags: service.Tags, Meta: service.Meta,
+		Node: node.Node, NodeAddress: node.Address, Datacenter: node.Datacenter,
+		Namespace: service.Namespace, Partition: service.Partition, Locality: locality(service.Locality, node.Locality),
+		Weights: Weights(service.Weights), Health: Passing, Checks: make([]Check, 0, len(entry.Checks)),
 	}
-	if instance.Address == "" {
-		instance.Address = entry.Node.Address
+	if instance.Tags == nil {
+		instance.Tags = []string{}
 	}
 	if instance.Meta == nil {
 		instance.Meta = map[string]string{}
@@ -99,6 +131,16 @@ func fromEntry(entry *api.ServiceEntry) (Instance, error) {
 		}
 	}
 	return instance, nil
+}
+
+func locality(own, nodes *api.Locality) Locality {
+	switch {
+	case own != nil:
+		return Locality(*own)
+	case nodes != nil:
+		return Locality(*nodes)
+	}
+	return Locality{}
 }
 
 func fromCheck(c *api.HealthCheck) Check {
@@ -115,6 +157,9 @@ func (c Check) state() Health {
 	}
 	return c.Status
 }
+
+// key is what an instance is known by in its datacenter.
+func (i Instance) key() [2]string { return [2]string{i.Node, i.ID} }
 
 // byPlace is the stable order of instances: by node, then id. A query with Near keeps Consul's order instead.
 func byPlace(a, b Instance) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID)) }

@@ -2,6 +2,7 @@ package discover
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,11 +11,16 @@ import (
 
 // Query narrows the instances of a service. The zero value wants every passing one.
 type Query struct {
-	Version    string   // wanted Meta["version"]; empty is any, also none
-	Tags       []string // all of them are wanted; compared without regard to case, as Consul does
-	Health     Health   // Passing (default), Warning (passing or warning) or Any
-	Datacenter string   // default the client's
-	Near       string   // a node's name, or "_agent": sort by the estimated round trip from it
+	Version string   // wanted Meta["version"]; empty is any, also none
+	Tags    []string // all of them are wanted; compared without regard to case, as Consul does
+	// Meta are keys with the values that are wanted, compared exactly. The labels of an Istio subset go here.
+	Meta       map[string]string
+	Health     Health // Passing (default), Warning (passing or warning) or Any
+	Datacenter string // default the client's
+	Near       string // a node's name, or "_agent": sort by the estimated round trip from it
+	// Filter is an expression that Consul itself applies, over Node, Service and Checks, such as
+	// `Service.Port == 50051`: https://developer.hashicorp.com/consul/api-docs/features/filtering.
+	Filter string
 }
 
 func (q Query) level() Health {
@@ -30,14 +36,18 @@ func (q Query) level() Health {
 func (c *Client) Instances(ctx context.Context, name string, q Query) ([]Instance, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	known, err := c.known(ctx, name, q)
+	known, _, err := c.read(ctx, name, q, 0)
 	if err != nil {
 		return nil, err
 	}
 	if in := q.filter(known); len(in) > 0 {
 		return in, nil
 	}
-	return nil, &NoInstanceError{Service: name, Query: q, Known: c.explain(ctx, known, q)}
+	all, err := c.explain(ctx, name, known, q)
+	if err != nil {
+		return nil, err
+	}
+	return nil, &NoInstanceError{Service: name, Query: q, Known: all}
 }
 
 // Explain returns every known instance of the service with the reasons that keep it out of the query; an instance
@@ -45,35 +55,48 @@ func (c *Client) Instances(ctx context.Context, name string, q Query) ([]Instanc
 func (c *Client) Explain(ctx context.Context, name string, q Query) ([]Explanation, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	known, err := c.known(ctx, name, q)
+	known, _, err := c.read(ctx, name, q, 0)
 	if err != nil {
 		return nil, err
 	}
-	return c.explain(ctx, known, q), nil
+	return c.explain(ctx, name, known, q)
 }
 
-func (c *Client) explain(ctx context.Context, known []Instance, q Query) []Explanation {
+// explain says what keeps each instance of the service out. Those in selected are let in by the query's filter, which
+// only Consul can apply: the others are asked for, when there is one.
+func (c *Client) explain(ctx context.Context, name string, selected []Instance, q Query) ([]Explanation, error) {
+	known, filter := selected, q.Filter
+	if filter != "" {
+		var err error
+		q.Filter = ""
+		if known, _, err = c.read(ctx, name, q, 0); err != nil {
+			return nil, err
+		}
+	}
+	if len(known) == 0 {
+		return nil, c.unknown(ctx, name, q)
+	}
 	c.fillOutputs(ctx, known)
+	passed := map[[2]string]bool{}
+	for _, instance := range selected {
+		passed[instance.key()] = true
+	}
 	all := make([]Explanation, len(known))
 	for i, instance := range known {
-		all[i] = Explanation{Instance: instance, Causes: q.causes(instance)}
+		causes := q.causes(instance)
+		if filter != "" && !passed[instance.key()] {
+			causes = append(causes, Cause{Kind: FilterMismatch, Wanted: filter})
+		}
+		all[i] = Explanation{Instance: instance, Causes: causes}
 	}
-	return all
-}
-
-// known returns every instance of the service, and an *UnknownServiceError when there is none.
-func (c *Client) known(ctx context.Context, name string, q Query) ([]Instance, error) {
-	known, _, err := c.read(ctx, name, q, 0)
-	if err == nil && len(known) == 0 {
-		err = c.unknown(ctx, name, q)
-	}
-	return known, err
+	return all, nil
 }
 
 // read asks for every instance of the service, and returns them with the index to wait on. It waits itself for a
 // change when it is given an index.
 func (c *Client) read(ctx context.Context, name string, q Query, after uint64) ([]Instance, uint64, error) {
 	options := c.options(ctx, q)
+	options.Filter = q.Filter
 	if after > 0 {
 		options.WaitIndex, options.WaitTime = after, watchWait
 	}
@@ -128,6 +151,15 @@ func (q Query) causes(instance Instance) []Cause {
 	for _, tag := range q.Tags {
 		if !slices.ContainsFunc(instance.Tags, func(has string) bool { return strings.EqualFold(has, tag) }) {
 			causes = append(causes, Cause{Kind: TagMissing, Wanted: tag})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(q.Meta)) {
+		wanted := key + "=" + q.Meta[key]
+		switch has, ok := instance.Meta[key]; {
+		case !ok:
+			causes = append(causes, Cause{Kind: MetaMissing, Wanted: wanted})
+		case has != q.Meta[key]:
+			causes = append(causes, Cause{Kind: MetaMismatch, Wanted: wanted})
 		}
 	}
 	return append(causes, q.healthCauses(instance)...)

@@ -70,9 +70,12 @@ func (c *Client) Services(ctx context.Context) ([]Service, error) {
 func (c *Client) Service(ctx context.Context, name string) (Service, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	known, err := c.known(ctx, name, Query{})
-	if err != nil {
+	known, _, err := c.read(ctx, name, Query{}, 0)
+	switch {
+	case err != nil:
 		return Service{}, err
+	case len(known) == 0:
+		return Service{}, c.unknown(ctx, name, Query{})
 	}
 	return summarise(name, known), nil
 }

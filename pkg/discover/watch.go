@@ -22,6 +22,17 @@ type Update struct {
 	Read time.Time
 }
 
+// Stale tells that Instances are what was known at Read, and that Consul cannot be asked whether they still are.
+func (u Update) Stale() bool { return u.Err != nil }
+
+// Age is how long ago Instances were read; 0 when they never were.
+func (u Update) Age() time.Duration {
+	if u.Read.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(u.Read)) // below 0 when the clock was set back since another process read them
+}
+
 const (
 	watchWait  = 5 * time.Minute  // how long one read may block
 	watchGrace = 10 * time.Second // by how much its reply may be late
