@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/suokelife/suokectl/pkg/resilience"
 	"github.com/suokelife/suokectl/pkg/spec"
@@ -89,6 +91,9 @@ func (e *DiscoveryError) Error() string { return fmt.Sprintf("find %s: %v", e.Se
 
 // Unwrap returns the reason.
 func (e *DiscoveryError) Unwrap() error { return e.Err }
+
+// GRPCStatus returns UNAVAILABLE, as for any call that has nowhere to go.
+func (e *DiscoveryError) GRPCStatus() *status.Status { return status.New(codes.Unavailable, e.Error()) }
 
 // Channel is a connection to one service, with retry. Pass it to generated
 // stubs, or call methods by name with [Channel.Call]. It is safe for
