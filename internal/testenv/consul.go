@@ -17,11 +17,14 @@ import (
 // ConsulVersion is the version of the Consul server.
 const ConsulVersion = "1.19.2"
 
-// ConsulServer is one Consul agent in server mode with its HTTP API on loopback.
+// ConsulServer is one Consul agent in server mode with its HTTP API and DNS on
+// loopback.
 type ConsulServer struct {
 	Addr  string // host:port of the HTTP API
+	DNS   string // host:port of the DNS interface, UDP and TCP
 	Token string // the management token when ACLs are on, else empty
 
+	wan  string // host:port at which other datacenters join
 	bin  string
 	dir  string
 	proc *process
@@ -43,6 +46,35 @@ func WithACL() ConsulOption {
 	}
 }
 
+// WithDatacenter makes the agent the only server of another datacenter than
+// dc1. Give JoinWAN too for the two to know each other.
+func WithDatacenter(name string) ConsulOption {
+	return func(config map[string]any, _ *ConsulServer) {
+		config["datacenter"], config["node_name"] = name, "real-"+name
+	}
+}
+
+// JoinWAN has the agent join the datacenter of another one. They know each
+// other some moments after the start: ask for what is needed until it is there.
+func JoinWAN(other *ConsulServer) ConsulOption {
+	return func(config map[string]any, _ *ConsulServer) {
+		config["retry_join_wan"] = []string{other.wan}
+		config["retry_interval_wan"] = "1s"
+	}
+}
+
+// WithConfig sets a key of the agent's configuration file, such as "services";
+// a nil value takes the key away.
+func WithConfig(key string, value any) ConsulOption {
+	return func(config map[string]any, _ *ConsulServer) {
+		if value == nil {
+			delete(config, key)
+			return
+		}
+		config[key] = value
+	}
+}
+
 // Consul starts an agent that lives as long as the test.
 func Consul(t testing.TB, opts ...ConsulOption) *ConsulServer {
 	t.Helper()
@@ -60,15 +92,22 @@ func StartConsul(dir string, opts ...ConsulOption) (*ConsulServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	port := freePort()
-	server := &ConsulServer{Addr: loopback(port), bin: filepath.Join(home, "consul"), dir: dir}
-	if err := server.configure(port, opts); err != nil {
+	http, dns, wan := freePort(), freePort(), freePort()
+	server := &ConsulServer{
+		Addr: loopback(http), DNS: loopback(dns), wan: loopback(wan),
+		bin: filepath.Join(home, "consul"), dir: dir,
+	}
+	ports := map[string]any{
+		"http": http, "dns": dns, "grpc": -1, "grpc_tls": -1,
+		"server": freePort(), "serf_lan": freePort(), "serf_wan": wan,
+	}
+	if err := server.configure(ports, opts); err != nil {
 		return nil, fmt.Errorf("start consul: %w", err)
 	}
 	return server, server.start()
 }
 
-func (s *ConsulServer) configure(port int, opts []ConsulOption) error {
+func (s *ConsulServer) configure(ports map[string]any, opts []ConsulOption) error {
 	config := map[string]any{
 		"server":           true,
 		"bootstrap_expect": 1,
@@ -85,10 +124,7 @@ func (s *ConsulServer) configure(port int, opts []ConsulOption) error {
 		"connect":                    map[string]any{"enabled": false},
 		"leave_on_terminate":         false,
 		"enable_local_script_checks": false,
-		"ports": map[string]any{
-			"http": port, "dns": -1, "grpc": -1, "grpc_tls": -1,
-			"server": freePort(), "serf_lan": freePort(), "serf_wan": freePort(),
-		},
+		"ports":                      ports,
 	}
 	for _, opt := range opts {
 		opt(config, s)
