@@ -23,6 +23,7 @@ type store struct {
 	node     api.Node
 	services map[string]*api.AgentService // by service id
 	checks   map[string]*checkState       // by check id
+	kv       kvStore
 
 	index      uint64            // the last write
 	nodesAt    uint64            // last write to the node or what it carries
@@ -50,6 +51,7 @@ func newStore(node api.Node) *store {
 		node:      node,
 		services:  map[string]*api.AgentService{},
 		checks:    map[string]*checkState{},
+		kv:        newKVStore(),
 		index:     1, // a real agent's first write is its own
 		serviceAt: map[string]uint64{},
 	}
