@@ -4,6 +4,7 @@ package consul
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -26,7 +27,7 @@ type Target struct {
 // Run runs every case as a subtest.
 func Run(t *testing.T, target Target) {
 	t.Run("parallel", func(t *testing.T) {
-		for _, group := range [][]testCase{registration, checks, reads, blocking, maintenance, failures} {
+		for _, group := range [][]testCase{registration, checks, reads, filters, nodes, blocking, maintenance, failures, keyValue} {
 			for _, c := range group {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
@@ -178,6 +179,9 @@ type reply struct {
 	body   string
 	header http.Header
 }
+
+// text is the status and the body.
+func (r reply) text() string { return fmt.Sprintf("%d %s", r.code, r.body) }
 
 // do sends a request as it stands.
 func (a *agent) do(method, path, body string) reply {

@@ -1,7 +1,9 @@
 package consul
 
 import (
+	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"strconv"
 	"time"
@@ -264,26 +266,60 @@ func reason(r *http.Request, of string) string {
 }
 
 // agentServices and agentChecks are the agent's own view: what was registered with it, and the newest output.
-func (s *Server) agentServices(*http.Request) (any, error) {
+func (s *Server) agentServices(r *http.Request) (any, error) {
+	keep, err := filterOf(r, func(svc api.AgentService) api.AgentService { return svc })
+	if err != nil {
+		return nil, err
+	}
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	out := map[string]api.AgentService{}
 	for id, svc := range s.store.services {
-		if id != serverService {
-			out[id] = *svc
+		if id != serverService && keep(*svc) {
+			shown := *svc
+			shown.CreateIndex, shown.ModifyIndex = 0, 0 // told by the catalogue only
+			out[id] = shown
 		}
 	}
 	return out, nil
 }
 
-func (s *Server) agentChecks(*http.Request) (any, error) {
+// agentService is one instance by its id. Waiting for its content to change is not part of the lab.
+func (s *Server) agentService(r *http.Request) (any, error) {
+	if r.URL.Query().Get("hash") != "" {
+		return nil, badRequest("blocking on a content hash is not part of the lab")
+	}
+	id := r.PathValue("id")
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	svc := s.store.services[id]
+	if svc == nil || id == serverService {
+		return nil, notFound("unknown service ID: %s", id)
+	}
+	shown := *svc
+	shown.CreateIndex, shown.ModifyIndex = 0, 0
+	text, err := json.Marshal(shown)
+	if err != nil {
+		return nil, err
+	}
+	hash := fnv.New64a()
+	_, _ = hash.Write(text) // never fails
+	shown.ContentHash = strconv.FormatUint(hash.Sum64(), 16)
+	return shown, nil
+}
+
+func (s *Server) agentChecks(r *http.Request) (any, error) {
+	keep, err := filterOf(r, viewCheck)
+	if err != nil {
+		return nil, err
+	}
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	out := map[string]api.HealthCheck{}
 	for id, check := range s.store.checks {
-		if id != serfCheck {
-			shown := check.catalog
-			shown.Output = check.output
+		shown := check.catalog
+		shown.Output = check.output
+		if id != serfCheck && keep(&shown) {
 			out[id] = shown
 		}
 	}
@@ -320,4 +356,9 @@ func (s *Server) member() api.AgentMember {
 	}
 }
 
-func (s *Server) agentMembers(*http.Request) (any, error) { return []api.AgentMember{s.member()}, nil }
+func (s *Server) agentMembers(r *http.Request) (any, error) {
+	if r.URL.Query().Get("filter") != "" {
+		return nil, badRequest("a filter of members is not part of the lab")
+	}
+	return []api.AgentMember{s.member()}, nil
+}

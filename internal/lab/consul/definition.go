@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"time"
 
@@ -39,9 +40,11 @@ type serviceDefinition struct {
 	Check                  *checkDefinition
 	Checks                 []*checkDefinition
 
+	Locality *api.Locality
+
 	// Read and left alone: there is no mesh, no namespace and no partition here.
 	Kind, Token, SocketPath, Namespace, Partition string
-	Ports, Proxy, Connect, Locality               json.RawMessage
+	Ports, Proxy, Connect                         json.RawMessage
 }
 
 // checkDefinition is a check of a registration, or the body of a check's own registration.
@@ -92,6 +95,12 @@ func (d *serviceDefinition) validate() error {
 	if ip := net.ParseIP(d.Address); ip != nil && ip.IsUnspecified() {
 		return badRequest("Invalid service address")
 	}
+	if err := validWeights(d.Weights); err != nil {
+		return badRequest("Invalid Weights: %v", err)
+	}
+	if d.Locality != nil && d.Locality.Zone != "" && d.Locality.Region == "" {
+		return badRequest("Validation failed: 1 error occurred:\n\t* zone cannot be set without region\n\n")
+	}
 	for _, check := range d.checks() {
 		if err := check.validate(); err != nil {
 			return badRequest("Invalid check: %v", err)
@@ -99,6 +108,20 @@ func (d *serviceDefinition) validate() error {
 		if !validStatus(check.Status) {
 			return badRequest("Status for checks must 'passing', 'warning', 'critical'")
 		}
+	}
+	return nil
+}
+
+func validWeights(w *api.AgentWeights) error {
+	switch {
+	case w == nil:
+		return nil
+	case w.Passing < 1:
+		return errors.New("Passing must be greater than 0") //nolint:staticcheck // the engine's own text
+	case w.Warning < 0:
+		return errors.New("Warning must be greater or equal than 0") //nolint:staticcheck // the engine's own text
+	case w.Passing > math.MaxUint16 || w.Warning > math.MaxUint16:
+		return fmt.Errorf("DNS Weight must be between 0 and %d", math.MaxUint16) //nolint:staticcheck // the engine's own text
 	}
 	return nil
 }
@@ -117,6 +140,7 @@ func (d *serviceDefinition) service(datacenter string) *api.AgentService {
 		EnableTagOverride: d.EnableTagOverride || d.EnableTagOverrideSnake,
 		Weights:           api.AgentWeights{Passing: 1, Warning: 1},
 		Datacenter:        datacenter,
+		Locality:          d.Locality,
 	}
 	if svc.ID == "" {
 		svc.ID = d.Name

@@ -3,7 +3,7 @@
 //
 // It does not pretend. Health checks really run (HTTP, TCP, gRPC and TTL) on their intervals and start critical;
 // reads block on ?index and ?wait by the rules of a real agent; a service that stays critical is deregistered when
-// its check asks for it. What the package does not know, such as script checks or ?filter, it refuses by name.
+// its check asks for it. What the package does not know, such as script checks, it refuses by name.
 // The suite in internal/contract/consul runs against this server and against the real engine alike.
 //
 // # How it is laid out

@@ -52,6 +52,7 @@ func (s *Server) routes() http.Handler {
 	get("/v1/agent/services", s.agentServices)
 	get("/v1/agent/checks", s.agentChecks)
 	put("/v1/agent/maintenance", s.maintainNode)
+	get("/v1/agent/service/{id...}", s.agentService)
 	put("/v1/agent/service/register", s.registerService)
 	put("/v1/agent/service/deregister/{id...}", s.deregisterService)
 	put("/v1/agent/service/maintenance/{id...}", s.maintainService)
@@ -65,11 +66,14 @@ func (s *Server) routes() http.Handler {
 	get("/v1/catalog/datacenters", s.catalogDatacenters)
 	read("/v1/catalog/services", s.catalogServices)
 	read("/v1/catalog/nodes", s.catalogNodes)
+	read("/v1/catalog/node/{name...}", s.catalogNode)
+	read("/v1/catalog/node-services/{name...}", s.catalogNodeServices)
 	read("/v1/catalog/service/{name...}", s.catalogService)
 	read("/v1/health/service/{name...}", s.healthService)
 	read("/v1/health/state/{name...}", s.healthChecks("Missing check state", inState))
 	read("/v1/health/checks/{name...}", s.healthChecks("Missing service name", ofService))
 	read("/v1/health/node/{name...}", s.healthChecks("Missing node name", onNode))
+	mux.HandleFunc("/v1/kv/", s.keyValue)
 	mux.HandleFunc("/", unknownPath)
 	return mux
 }
@@ -146,9 +150,6 @@ func (s *Server) readOptions(r *http.Request) (after uint64, wait time.Duration,
 	if dc := query.Get("dc"); dc != "" && dc != s.options.Datacenter {
 		return 0, 0, errors.New("No path to datacenter") //nolint:staticcheck // the engine's own text
 	}
-	if query.Get("filter") != "" {
-		return 0, 0, badRequest("filter expressions are not part of the lab")
-	}
 	if wait <= 0 {
 		wait = defaultWait
 	}
@@ -168,7 +169,14 @@ func consistency(r *http.Request) string {
 }
 
 func send(w http.ResponseWriter, value any) {
-	if value == nil {
+	switch value := value.(type) {
+	case nil:
+		return
+	case nothing:
+		w.WriteHeader(http.StatusNotFound)
+		return
+	case raw:
+		value.send(w)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

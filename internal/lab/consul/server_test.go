@@ -95,9 +95,10 @@ func TestWhatIsNotKnownIsRefused(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", check, got, want)
 		}
 	}
-	got := do(t, server, "GET", "/v1/health/service/x?filter=Service.Port==1", "")
-	if !strings.HasPrefix(got, "400 Bad Request filter expressions") {
-		t.Errorf("filter: got %q", got)
+	for _, path := range []string{"/v1/agent/members?filter=Name==x", "/v1/agent/service/x?hash=1"} {
+		if got := do(t, server, "GET", path, ""); !strings.HasSuffix(got, "is not part of the lab") {
+			t.Errorf("%s: got %q", path, got)
+		}
 	}
 }
 
