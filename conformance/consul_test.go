@@ -93,7 +93,7 @@ func TestConsulACL(t *testing.T) {
 	if !errors.Is(err, discover.ErrFiltered) || errors.Is(err, discover.ErrNoInstance) {
 		t.Errorf("%v is taken for an empty service", err)
 	}
-	_, err = nobody.Services(ctx)
+	_, err = nobody.Services(ctx, discover.Query{})
 	wantText(t, err, "is a token missing?")
 	_, err = nobody.Register(ctx, discover.Registration{Name: "x", Address: "127.0.0.1", Port: 1})
 	wantText(t, err, "the token lacks a permission")

@@ -46,7 +46,7 @@ func runServices(ctx context.Context, opts *ServicesOptions) error {
 	if err != nil {
 		return err
 	}
-	services, err := client.Services(ctx)
+	services, err := client.Services(ctx, discover.Query{})
 	if err != nil {
 		return err
 	}

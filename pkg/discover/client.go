@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,6 +22,8 @@ type Config struct {
 	Address string
 	// Token is sent with every request; empty is the anonymous token.
 	Token string
+	// Username and Password are for a proxy before Consul that wants HTTP basic authentication; empty are none.
+	Username, Password string
 	// Datacenter is asked when a query names none; empty is the agent's own.
 	Datacenter string
 	// Namespace and Partition are for Consul Enterprise; empty are the token's defaults.
@@ -29,29 +32,45 @@ type Config struct {
 	TLS *TLS
 	// Timeout bounds each request but a watch's; default 10 s.
 	Timeout time.Duration
+	// MaxWaiting is how many watches may wait for a change at the same time, each on a connection of its own; one
+	// beyond them asks every 10 s instead. Default 100: an agent takes 200 connections from one address unless its
+	// limits.http_max_conns_per_client says otherwise.
+	MaxWaiting int
+	// CacheDir is a folder in which the instances of a service are kept whenever they are read, for when Consul cannot
+	// be asked: files that only the user may read. Empty keeps nothing.
+	CacheDir string
 }
 
 // TLS says how the agent's certificate is verified and which one is shown to it. The zero value verifies with the
 // system's roots.
 type TLS struct {
 	CA, Cert, Key string // paths of PEM files; Cert and Key go together
+	CAPath        string // a folder of PEM files, when CA is empty
 	ServerName    string // expected in the certificate; default the address's host
 	Insecure      bool   // do not verify the agent's certificate
 }
 
 // Client asks one agent. It is safe for concurrent use.
 type Client struct {
-	consul     *api.Client
-	address    string // as errors name it
-	anonymous  bool   // no token is sent
-	datacenter string
-	timeout    time.Duration
-	transport  *http.Transport
+	consul    *api.Client
+	address   string // as errors name it
+	anonymous bool   // no token is sent
+	timeout   time.Duration
+	transport *http.Transport
+	http      *http.Client // what consul sends with, for what it has no method for
+	base      string       // the URL before the path of a request
+
+	datacenter, namespace, partition string
+
+	waiting  chan struct{} // holds one for each watch that has a connection to wait on
+	turns    chan struct{} // holds one for each watch without one that is asking
+	cacheDir string
 }
 
 const (
-	defaultTimeout = 10 * time.Second
-	dialTimeout    = 3 * time.Second
+	defaultTimeout    = 10 * time.Second
+	defaultMaxWaiting = 100
+	dialTimeout       = 3 * time.Second
 )
 
 // ErrNoAddress is returned by New when the configuration names no agent.
@@ -75,22 +94,30 @@ func New(config Config) (*Client, error) {
 			return nil, fmt.Errorf("prepare TLS for Consul at %s: %w", config.Address, err)
 		}
 	}
+	sender := &http.Client{Transport: &identity{config: config, next: transport}}
 	consul, err := api.NewClient(&api.Config{
 		Address: where.host, Scheme: where.scheme, PathPrefix: where.prefix,
-		HttpClient: &http.Client{Transport: &identity{config: config, next: transport}},
+		HttpClient: sender,
 		TokenFile:  os.DevNull, // else the client takes the token, or a file with it, from the environment
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client of Consul at %s: %w", config.Address, err)
 	}
-	timeout := config.Timeout
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
 	return &Client{
-		consul: consul, address: config.Address, anonymous: config.Token == "", datacenter: config.Datacenter,
-		timeout: timeout, transport: transport,
+		consul: consul, address: config.Address, anonymous: config.Token == "",
+		timeout: positiveOr(config.Timeout, defaultTimeout), transport: transport,
+		http: sender, base: where.scheme + "://" + where.host + where.prefix,
+		datacenter: config.Datacenter, namespace: config.Namespace, partition: config.Partition,
+		waiting: make(chan struct{}, positiveOr(config.MaxWaiting, defaultMaxWaiting)),
+		turns:   make(chan struct{}, parallel), cacheDir: config.CacheDir,
 	}, nil
+}
+
+func positiveOr[N ~int | ~int64](n, fallback N) N {
+	if n > 0 {
+		return n
+	}
+	return fallback
 }
 
 // Close closes idle connections. Requests under way are not touched.
@@ -116,11 +143,16 @@ func (i *identity) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	req.URL.RawQuery = query.Encode()
-	req.Header["Idempotency-Key"] = nil // not sent: tells the transport that a write may go again over a fresh connection
+	if !query.Has("cas") { // which would be refused the second time because of the first
+		req.Header["Idempotency-Key"] = nil // not sent: tells the transport that a write may go again over a fresh connection
+	}
 	req.Header.Del("Authorization")
 	req.Header.Del("X-Consul-Token")
 	if i.config.Token != "" {
 		req.Header.Set("X-Consul-Token", i.config.Token)
+	}
+	if i.config.Username != "" || i.config.Password != "" {
+		req.SetBasicAuth(i.config.Username, i.config.Password)
 	}
 	if own, ok := req.Context().Value(ownTransport{}).(*http.Transport); ok {
 		return own.RoundTrip(req)
@@ -169,7 +201,7 @@ func (t *TLS) config() (*tls.Config, error) {
 		t = &TLS{}
 	}
 	config, err := api.SetupTLSConfig(&api.TLSConfig{
-		CAFile: t.CA, CertFile: t.Cert, KeyFile: t.Key, Address: t.ServerName, InsecureSkipVerify: t.Insecure,
+		CAFile: t.CA, CAPath: t.CAPath, CertFile: t.Cert, KeyFile: t.Key, Address: t.ServerName, InsecureSkipVerify: t.Insecure,
 	})
 	if err != nil {
 		return nil, err
@@ -184,9 +216,7 @@ func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (c *Client) options(ctx context.Context, q Query) *api.QueryOptions {
-	datacenter := q.Datacenter
-	if datacenter == "" {
-		datacenter = c.datacenter
-	}
-	return (&api.QueryOptions{Datacenter: datacenter, Near: q.Near}).WithContext(ctx)
+	return (&api.QueryOptions{Datacenter: c.datacenterOf(q), Near: q.Near}).WithContext(ctx)
 }
+
+func (c *Client) datacenterOf(q Query) string { return cmp.Or(q.Datacenter, c.datacenter) }

@@ -148,7 +148,7 @@ func TestInstanceFields(t *testing.T) {
 func TestServices(t *testing.T) {
 	_, c := start(t)
 	shop(t, c)
-	got, err := c.Services(t.Context())
+	got, err := c.Services(t.Context(), discover.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestRegister(t *testing.T) {
 	if err := c.Deregister(ctx, first); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Deregister(ctx, first); err == nil || !strings.Contains(err.Error(), "Unknown service ID") {
+	if err := c.Deregister(ctx, first); err == nil || !strings.Contains(err.Error(), "has no instance "+first) {
 		t.Errorf("deregistering twice: %v", err)
 	}
 	if err := c.Report(ctx, discover.CheckID(first, 0), discover.Passing, ""); err == nil || !strings.Contains(err.Error(), "Unknown check ID") {

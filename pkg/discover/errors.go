@@ -103,8 +103,23 @@ func diagnoseStatus(status api.StatusError) (reason string, kind error) {
 		return said + ": it limits the rate of requests; ask again later", nil
 	case strings.Contains(status.Body, "No path to datacenter"):
 		return said + ": it knows no such datacenter", nil
+	case strings.Contains(status.Body, "No cluster leader"):
+		return said + ": its servers have not agreed on a leader; ask again in some seconds, or see whether enough of them run", nil
+	case strings.Contains(status.Body, "boolean expression evaluator"):
+		return said + ": is the filter expression right?", nil
+	case isProxys(status):
+		return fmt.Sprintf("something before it answered %d %s; is a proxy's timeout too short?", status.Code, http.StatusText(status.Code)), ErrUnreachable
 	}
 	return said, nil
+}
+
+// isProxys tells whether a gateway answered in Consul's place: Consul answers in plain text.
+func isProxys(status api.StatusError) bool {
+	switch status.Code {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return strings.HasPrefix(strings.TrimSpace(status.Body), "<")
 }
 
 // diagnoseReply explains a 200 that could not be read.
@@ -144,6 +159,9 @@ func diagnoseConnection(err error) string {
 		return fmt.Sprintf("%v; is a client certificate missing?", cause(err))
 	case errors.Is(err, io.EOF):
 		return "it closed the connection without an answer; is this Consul's HTTP port?"
+	}
+	if errors.As(err, &remote) {
+		return fmt.Sprintf("%s: %v", remote.Op, remote.Err) // without the ports, which differ each time
 	}
 	return cause(err).Error()
 }

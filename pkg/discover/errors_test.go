@@ -145,7 +145,7 @@ func TestContextEnds(t *testing.T) {
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := c.Services(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.Services(ctx, discover.Query{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package discover
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"net"
 	"slices"
@@ -96,6 +97,9 @@ type Check struct {
 	Output string `json:"output"` // what the last run said
 	Notes  string `json:"notes"`  // what the registration says of it; the reason of a maintenance
 	OnNode bool   `json:"on_node"`
+	// DeregisterAfter is after how long in critical the instance is removed, such as 1m30s. Consul tells it of checks
+	// that were written to the catalogue by themselves; of those that an agent runs, it tells nobody.
+	DeregisterAfter string `json:"deregister_after,omitempty"`
 }
 
 // versionKey is the key of the metadata that holds an instance's version (D1).
@@ -104,18 +108,68 @@ const versionKey = "version"
 // errIncomplete is an entry of a reply without its parts, which Consul never sends.
 var errIncomplete = errors.New("an instance has no service, no node or an empty check")
 
-func fromEntry(entry *api.ServiceEntry) (Instance, error) {
-	if entry == nil || entry.Service == nil || entry.Node == nil || slices.Contains(entry.Checks, nil) {
+// entry is the part that is used of what Consul tells of an instance. It is decoded in place of the API's own type,
+// whose definitions of checks take most of the time.
+type entry struct {
+	Node    *wireNode
+	Service *wireService
+	Checks  []*wireCheck
+}
+
+type wireNode struct {
+	Node, Address, Datacenter string
+	Meta                      map[string]string
+	Locality                  *Locality
+}
+
+type wireService struct {
+	ID, Service, Address, Namespace, Partition string
+	Port                                       int
+	Tags                                       []string
+	Meta                                       map[string]string
+	Weights                                    Weights
+	Locality                                   *Locality
+}
+
+type wireCheck struct {
+	Node, CheckID, Name, Type, Output, Notes, ServiceID string
+	Status                                              Health
+	Definition                                          struct{ DeregisterCriticalServiceAfter leniently }
+}
+
+// leniently is a text that is left empty where something else stands in its place.
+type leniently string
+
+// UnmarshalJSON never fails.
+func (l *leniently) UnmarshalJSON(value []byte) error {
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		*l = leniently(text)
+	}
+	return nil
+}
+
+func (e *entry) instance() (Instance, error) {
+	if e.Service == nil || e.Node == nil || slices.Contains(e.Checks, nil) {
 		return Instance{}, errIncomplete
 	}
-	service, node := entry.Service, entry.Node
+	instance := e.Service.on(e.Node)
+	instance.Checks = make([]Check, 0, len(e.Checks))
+	for _, c := range e.Checks {
+		instance.add(c.check())
+	}
+	return instance, nil
+}
+
+// on makes the instance on its node, without checks.
+func (s *wireService) on(node *wireNode) Instance {
 	instance := Instance{
-		ID: service.ID, Name: service.Service, Version: service.Meta[versionKey],
-		Address: cmp.Or(service.Address, node.Address), Port: service.Port,
-		Tags: service.Tags, Meta: service.Meta,
-		Node: node.Node, NodeAddress: node.Address, Datacenter: node.Datacenter,
-		Namespace: service.Namespace, Partition: service.Partition, Locality: locality(service.Locality, node.Locality),
-		Weights: Weights(service.Weights), Health: Passing, Checks: make([]Check, 0, len(entry.Checks)),
+		ID: s.ID, Name: s.Service, Version: s.Meta[versionKey], Address: cmp.Or(s.Address, node.Address), Port: s.Port,
+		Tags: s.Tags, Meta: s.Meta, Node: node.Node, NodeAddress: node.Address, Datacenter: node.Datacenter,
+		Namespace: s.Namespace, Partition: s.Partition, Weights: s.Weights, Health: Passing, Checks: []Check{},
+	}
+	if at := cmp.Or(s.Locality, node.Locality); at != nil {
+		instance.Locality = *at
 	}
 	if instance.Tags == nil {
 		instance.Tags = []string{}
@@ -123,24 +177,22 @@ func fromEntry(entry *api.ServiceEntry) (Instance, error) {
 	if instance.Meta == nil {
 		instance.Meta = map[string]string{}
 	}
-	for _, c := range entry.Checks {
-		check := fromCheck(c)
-		instance.Checks = append(instance.Checks, check)
-		if state := check.state(); state.rank() > instance.Health.rank() {
-			instance.Health = state
-		}
-	}
-	return instance, nil
+	return instance
 }
 
-func locality(own, nodes *api.Locality) Locality {
-	switch {
-	case own != nil:
-		return Locality(*own)
-	case nodes != nil:
-		return Locality(*nodes)
+// add adds a check, which may make the instance's health worse.
+func (i *Instance) add(c Check) {
+	i.Checks = append(i.Checks, c)
+	if state := c.state(); state.rank() > i.Health.rank() {
+		i.Health = state
 	}
-	return Locality{}
+}
+
+func (c *wireCheck) check() Check {
+	return Check{
+		ID: c.CheckID, Name: c.Name, Kind: c.Type, Status: c.Status, Output: c.Output, Notes: c.Notes, OnNode: c.ServiceID == "",
+		DeregisterAfter: string(c.Definition.DeregisterCriticalServiceAfter),
+	}
 }
 
 func fromCheck(c *api.HealthCheck) Check {

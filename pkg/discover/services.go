@@ -5,23 +5,38 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Service is a name in the catalogue with what its instances have.
 type Service struct {
-	Name      string   `json:"name"`
-	Instances int      `json:"instances"`
-	Passing   int      `json:"passing"`
-	Warning   int      `json:"warning"`
-	Critical  int      `json:"critical"` // in maintenance included
-	Versions  []string `json:"versions"`
-	Tags      []string `json:"tags"`
+	Name string `json:"name"`
+	Counts
+	Versions  []string          `json:"versions"`
+	Tags      []string          `json:"tags"`
+	ByVersion map[string]Counts `json:"by_version"` // instances without a version are under the empty one
+	ByTag     map[string]Counts `json:"by_tag"`
 }
 
-// parallel is how many services are asked for at a time.
-const parallel = 16
+// Counts are how many instances there are, and how many of them are in which health.
+type Counts struct {
+	Instances int `json:"instances"`
+	Passing   int `json:"passing"`
+	Warning   int `json:"warning"`
+	Critical  int `json:"critical"` // in maintenance included
+}
+
+func (c Counts) with(health Health) Counts {
+	c.Instances++
+	switch health {
+	case Passing:
+		c.Passing++
+	case Warning:
+		c.Warning++
+	default:
+		c.Critical++
+	}
+	return c
+}
 
 // Names returns the names of all services, sorted, in one request.
 func (c *Client) Names(ctx context.Context) ([]string, error) {
@@ -41,29 +56,26 @@ func (c *Client) names(ctx context.Context, q Query) ([]string, error) {
 	return slices.Sorted(maps.Keys(services)), nil
 }
 
-// Services returns every service with the health, versions and tags of its instances, sorted by name. It asks once
-// for the names and once for each of them. A service that goes away meanwhile is left out.
-func (c *Client) Services(ctx context.Context) ([]Service, error) {
+// Services returns every service with the health, versions and tags of its instances, sorted by name. Only instances
+// that the query lets in are counted, whatever their health, and a service without any is left out. It takes three
+// requests and one for each node, or one for each service when these are fewer, or when the query has a filter.
+func (c *Client) Services(ctx context.Context, q Query) ([]Service, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	names, err := c.names(ctx, Query{})
+	all, err := c.everything(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Service, len(names))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for i, name := range names {
-		group.Go(func() error {
-			known, _, err := c.read(ctx, name, Query{}, 0)
-			list[i] = summarise(name, known)
-			return err
-		})
+	q.Health = Any
+	byName := map[string][]Instance{}
+	for _, instance := range q.filter(all) {
+		byName[instance.Name] = append(byName[instance.Name], instance)
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	list := make([]Service, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		list = append(list, summarise(name, byName[name]))
 	}
-	return slices.DeleteFunc(list, func(s Service) bool { return s.Instances == 0 }), nil
+	return list, nil
 }
 
 // Service returns one service as Services does. One that nobody has registered is an *UnknownServiceError.
@@ -81,24 +93,21 @@ func (c *Client) Service(ctx context.Context, name string) (Service, error) {
 }
 
 func summarise(name string, known []Instance) Service {
-	s := Service{Name: name, Instances: len(known), Versions: []string{}, Tags: []string{}}
+	s := Service{Name: name, ByVersion: map[string]Counts{}, ByTag: map[string]Counts{}}
 	for _, instance := range known {
-		switch instance.Health {
-		case Passing:
-			s.Passing++
-		case Warning:
-			s.Warning++
-		default:
-			s.Critical++
+		s.Counts = s.with(instance.Health)
+		s.ByVersion[instance.Version] = s.ByVersion[instance.Version].with(instance.Health)
+		for _, tag := range slices.Compact(slices.Sorted(slices.Values(instance.Tags))) {
+			s.ByTag[tag] = s.ByTag[tag].with(instance.Health)
 		}
-		if instance.Version != "" {
-			s.Versions = append(s.Versions, instance.Version)
-		}
-		s.Tags = append(s.Tags, instance.Tags...)
 	}
-	slices.Sort(s.Versions)
-	slices.Sort(s.Tags)
-	s.Versions, s.Tags = slices.Compact(s.Versions), slices.Compact(s.Tags)
+	s.Versions, s.Tags = Versions(known), slices.Sorted(maps.Keys(s.ByTag))
+	if s.Versions == nil {
+		s.Versions = []string{}
+	}
+	if s.Tags == nil {
+		s.Tags = []string{}
+	}
 	return s
 }
 

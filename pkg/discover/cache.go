@@ -1,0 +1,99 @@
+package discover
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2/maybe"
+)
+
+// ErrNotRemembered is returned by Remembered when nothing was kept, or what was kept cannot be read.
+var ErrNotRemembered = errors.New("nothing is remembered of it")
+
+// memory is a file of the cache: the instances of a service that a query's filter let in, whatever their version, tags
+// and health. Before its JSON the file holds a line with the JSON's SHA-256 sum, so that one that was torn or changed
+// is not taken for what was known.
+type memory struct {
+	Read      time.Time  `json:"read"`
+	Instances []Instance `json:"instances"`
+}
+
+// Remembered returns the instances that the query lets in by what was read last, by this process or another one, with
+// the time it was read. It asks nobody, and needs Config.CacheDir. The error is ErrNotRemembered, or a
+// *NoInstanceError when none of what was known is let in.
+func (c *Client) Remembered(name string, q Query) (Update, error) {
+	remembered, ok := c.recall(name, q)
+	if !ok {
+		return Update{}, ErrNotRemembered
+	}
+	update := Update{Instances: q.filter(remembered.Instances), Read: remembered.Read}
+	if len(update.Instances) > 0 {
+		return update, nil
+	}
+	return update, &NoInstanceError{Service: name, Query: q, Known: explained(remembered.Instances, q)}
+}
+
+// remember keeps what was read. What cannot be kept is not missed before it is needed, and then it is said.
+func (c *Client) remember(name string, q Query, known []Instance) {
+	if c.cacheDir == "" || len(known) == 0 {
+		return
+	}
+	body, err := json.Marshal(memory{Read: time.Now(), Instances: known})
+	if err != nil || os.MkdirAll(c.cacheDir, 0o700) != nil {
+		return
+	}
+	sum := sha256.Sum256(body)
+	_ = maybe.WriteFile(c.memoryFile(name, q), append([]byte(hex.EncodeToString(sum[:])+"\n"), body...), 0o600)
+}
+
+func (c *Client) recall(name string, q Query) (memory, bool) {
+	if c.cacheDir == "" {
+		return memory{}, false
+	}
+	text, err := os.ReadFile(c.memoryFile(name, q))
+	if err != nil {
+		return memory{}, false
+	}
+	stated, body, _ := bytes.Cut(text, []byte("\n"))
+	sum := sha256.Sum256(body)
+	var m memory
+	ok := string(stated) == hex.EncodeToString(sum[:]) && json.Unmarshal(body, &m) == nil
+	return m, ok
+}
+
+// memoryFile is named after all that chooses what Consul answers, but not the token: what was known is most needed
+// when the token has expired.
+func (c *Client) memoryFile(name string, q Query) string {
+	q.Datacenter = c.datacenterOf(q)
+	key := strings.Join([]string{c.address, c.namespace, c.partition, q.Datacenter, strings.ToLower(name), q.Near, q.Filter}, "\x00")
+	sum := sha256.Sum256([]byte(key))
+	return filepath.Join(c.cacheDir, hex.EncodeToString(sum[:16]))
+}
+
+// keepEvery is how old what is kept of an unchanged service may get.
+const keepEvery = time.Minute
+
+// rememberer keeps what a watch reads, unless it kept the same shortly before.
+type rememberer struct {
+	client *Client
+	name   string
+	query  Query
+	last   []Instance
+	at     time.Time
+}
+
+func (r *rememberer) keep(known []Instance) {
+	if r.client.cacheDir == "" || time.Since(r.at) < keepEvery && slices.EqualFunc(known, r.last, sameForCallers) {
+		return
+	}
+	r.client.remember(r.name, r.query, known)
+	r.last, r.at = known, time.Now()
+}
