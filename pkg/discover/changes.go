@@ -116,5 +116,5 @@ func (i Instance) Why() string {
 	if !failing {
 		return ""
 	}
-	return Cause{Kind: kindOf(check.state()), Check: &check}.sentence(i)
+	return Cause{Kind: kindOf(check), Check: &check}.sentence(i)
 }

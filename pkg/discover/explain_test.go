@@ -60,7 +60,7 @@ func TestExplain(t *testing.T) {
 		"",
 		`check "Service 'auth-service' check" is critical: told to be critical`,
 		`version is v2, not v1 | tag prod is missing; it has canary | tag auth is missing; it has canary | check "Service 'auth-service' check" is warning: told to be warning`,
-		"it has no version, so it is not v1 | tag prod is missing; it has none | tag auth is missing; it has none | it is in maintenance: new disk",
+		"it has no version in its metadata, so it is not v1 | tag prod is missing; it has none | tag auth is missing; it has none | it is in maintenance: new disk",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -111,7 +111,7 @@ func TestOutputOfTheNeverGood(t *testing.T) {
 		if _, err = c.Instances(t.Context(), "dead", discover.Query{}); strings.Contains(err.Error(), "connection refused") {
 			return
 		}
-		if !strings.Contains(err.Error(), "it may not have run yet") {
+		if !strings.Contains(err.Error(), "it has not run yet") {
 			t.Fatal(err)
 		}
 		select {
