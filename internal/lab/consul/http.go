@@ -172,7 +172,7 @@ func send(w http.ResponseWriter, value any) {
 	switch value := value.(type) {
 	case nil:
 		return
-	case nothing:
+	case absent:
 		w.WriteHeader(http.StatusNotFound)
 		return
 	case raw:

@@ -102,10 +102,10 @@ func (kv *kvStore) unchanged(key string, index uint64) bool {
 	return index == 0
 }
 
-// nothing is answered with 404 and no text; raw as it is.
+// absent is answered with 404 and no text; raw as it is.
 type (
-	nothing struct{}
-	raw     []byte
+	absent struct{}
+	raw    []byte
 )
 
 func (raw raw) send(w http.ResponseWriter) {
@@ -155,7 +155,7 @@ func (s *Server) oneKey(key string, asItIs bool) answer {
 	pair := s.store.kv.pairs[key]
 	switch {
 	case pair == nil:
-		return answer{value: nothing{}, index: s.store.kv.at}
+		return answer{value: absent{}, index: s.store.kv.at}
 	case asItIs:
 		return answer{value: raw(pair.Value), index: pair.ModifyIndex, found: true}
 	}
@@ -195,7 +195,7 @@ func unique(keys []string) []string {
 
 func orNothing[T any](list []T) any {
 	if len(list) == 0 {
-		return nothing{}
+		return absent{}
 	}
 	return list
 }
