@@ -1,0 +1,62 @@
+package discover
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// KeyChange is what would happen to a key if a folder of files were written to Consul.
+type KeyChange string
+
+// The changes of a key.
+const (
+	KeyAdded   KeyChange = "added"   // only the folder has it
+	KeyChanged KeyChange = "changed" // both have it, with different values
+	KeyRemoved KeyChange = "removed" // only Consul has it
+)
+
+// KeyDifference is a key that Consul and a folder do not have alike.
+type KeyDifference struct {
+	Key    string    `json:"key"`
+	Change KeyChange `json:"change"`
+	Old    []byte    `json:"-"` // Consul's value; nil when added
+	New    []byte    `json:"-"` // the file's; nil when removed
+}
+
+// Binary tells whether one of the values is no text.
+func (d KeyDifference) Binary() bool { return IsBinary(d.Old) || IsBinary(d.New) }
+
+// IsBinary tells whether a value is no text: not UTF-8, or with a NUL in it.
+func IsBinary(value []byte) bool { return !utf8.Valid(value) || bytes.IndexByte(value, 0) >= 0 }
+
+// DiffKeys returns what tells Consul's entries from a folder's, sorted by key. Only values are compared: files have no
+// flags. Keys that end with a slash and have no value are the folders of Consul's own user interface and are left out.
+func DiffKeys(consul, folder []Entry) []KeyDifference {
+	files := map[string]Entry{}
+	for _, entry := range folder {
+		files[entry.Key] = entry
+	}
+	differences := []KeyDifference{}
+	for _, entry := range consul {
+		file, both := files[entry.Key]
+		delete(files, entry.Key)
+		switch {
+		case both && !bytes.Equal(entry.Value, file.Value):
+			differences = append(differences, KeyDifference{entry.Key, KeyChanged, entry.Value, file.Value})
+		case !both && !entry.isFolder():
+			differences = append(differences, KeyDifference{entry.Key, KeyRemoved, entry.Value, nil})
+		}
+	}
+	for _, file := range files {
+		if !file.isFolder() {
+			differences = append(differences, KeyDifference{file.Key, KeyAdded, nil, file.Value})
+		}
+	}
+	slices.SortFunc(differences, func(a, b KeyDifference) int { return cmp.Compare(a.Key, b.Key) })
+	return differences
+}
+
+func (e Entry) isFolder() bool { return strings.HasSuffix(e.Key, "/") && len(e.Value) == 0 }
