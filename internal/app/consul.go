@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"path/filepath"
 	"strings"
 
 	"github.com/suokelife/suokectl/pkg/discover"
@@ -25,12 +26,17 @@ func (f *Factory) makeDiscover() (*discover.Client, error) {
 	if consul.Address == "" {
 		return nil, f.Missing("consul.address")
 	}
+	paths, err := f.Paths()
+	if err != nil {
+		return nil, err
+	}
 	config := discover.Config{
 		Address: consul.Address, Token: consul.Token, Datacenter: consul.Datacenter,
-		Namespace: consul.Namespace, Partition: consul.Partition,
+		Namespace: consul.Namespace, Partition: consul.Partition, CacheDir: filepath.Join(paths.Cache, "discover"),
 	}
+	config.Username, config.Password, _ = strings.Cut(consul.Auth, ":")
 	if t := consul.TLS; t.Enabled || strings.HasPrefix(consul.Address, "https://") {
-		config.TLS = &discover.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, Insecure: t.Insecure}
+		config.TLS = &discover.TLS{CA: t.CA, CAPath: consul.CAPath, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, Insecure: t.Insecure}
 	}
 	client, err := discover.New(config)
 	if err != nil {

@@ -84,6 +84,53 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// TestConsulVariables reads them as the Consul CLI does: alone, for a context that names no Consul, never for one that does.
+func TestConsulVariables(t *testing.T) {
+	dir := t.TempDir()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("of-the-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all := []string{
+		"CONSUL_HTTP_ADDR", "https://c:8501", "CONSUL_HTTP_TOKEN", "of-the-variable", "CONSUL_HTTP_TOKEN_FILE", token,
+		"CONSUL_HTTP_AUTH", "me:secret", "CONSUL_HTTP_SSL", "1", "CONSUL_HTTP_SSL_VERIFY", "false",
+		"CONSUL_CACERT", "/ca.pem", "CONSUL_CAPATH", "/cas", "CONSUL_CLIENT_CERT", "/cert.pem", "CONSUL_CLIENT_KEY", "/key.pem",
+		"CONSUL_TLS_SERVER_NAME", "consul.test", "CONSUL_NAMESPACE", "team", "CONSUL_PARTITION", "part",
+	}
+	want := config.Consul{
+		Address: "https://c:8501", Token: "of-the-file", Auth: "me:secret", Namespace: "team", Partition: "part", CAPath: "/cas",
+		TLS: config.TLS{Enabled: true, CA: "/ca.pem", Cert: "/cert.pem", Key: "/key.pem", ServerName: "consul.test", Insecure: true},
+	}
+	for _, test := range []struct {
+		name, file, flag string
+		env              []string
+		want             config.Consul
+	}{
+		{"no context at all", "", "", all, want},
+		{"a context without a Consul", two, "bare", all, want},
+		{"the address alone", "", "", all[:2], config.Consul{Address: "https://c:8501"}},
+		{"a token without a file", "", "", all[:4], config.Consul{Address: "https://c:8501", Token: "of-the-variable"}},
+		{"verified, as it says", "", "", []string{"CONSUL_HTTP_ADDR", "c:1", "CONSUL_HTTP_SSL_VERIFY", "true"}, config.Consul{Address: "c:1"}},
+		{"a context that names its own", two, "dev", append([]string{"DEV_TOKEN", "t"}, all...), config.Consul{Address: "10.0.0.1:8500", Token: "t"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, err := config.Source{File: load(t, test.file), Flag: test.flag, Getenv: env(test.env...)}.Resolve(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, r.Consul); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+	for variable, text := range map[string]string{"CONSUL_HTTP_SSL_VERIFY": "perhaps", "CONSUL_HTTP_SSL": "perhaps", "CONSUL_HTTP_TOKEN_FILE": "/nowhere"} {
+		_, err := config.Source{File: load(t, ""), Getenv: env("CONSUL_HTTP_ADDR", "c:1", variable, text)}.Resolve(context.Background())
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s=%s: %v, want an error that shows it", variable, text, err)
+		}
+	}
+}
+
 func TestTheLabIsWhole(t *testing.T) {
 	lab := &config.Context{Name: "lab", Env: "dev", Consul: config.Consul{Address: "127.0.0.1:1"}}
 	variables := env("CONSUL_HTTP_TOKEN", "stray", "SUOKECTL_KAFKA_BROKERS", "other:9092", "KUBECONFIG", "/k")

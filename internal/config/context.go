@@ -30,13 +30,18 @@ type TLS struct {
 
 // Consul is where services are registered.
 type Consul struct {
-	// Address is host:port or a URL.
-	Address    string `yaml:"address,omitempty" json:"address"`
-	Token      string `yaml:"token,omitempty" json:"token" secret:"true"`
+	// Address is host:port, a URL or unix:///path.
+	Address string `yaml:"address,omitempty" json:"address"`
+	Token   string `yaml:"token,omitempty" json:"token" secret:"true"`
+	// Auth is user:password for a proxy before Consul that wants HTTP basic
+	// authentication.
+	Auth       string `yaml:"auth,omitempty" json:"auth" secret:"true"`
 	Datacenter string `yaml:"datacenter,omitempty" json:"datacenter"`
 	Namespace  string `yaml:"namespace,omitempty" json:"namespace"`
 	Partition  string `yaml:"partition,omitempty" json:"partition"`
-	TLS        TLS    `yaml:"tls,omitempty" json:"tls"`
+	// CAPath is a folder of PEM files, used when tls.ca is not given.
+	CAPath string `yaml:"ca_path,omitempty" json:"ca_path"`
+	TLS    TLS    `yaml:"tls,omitempty" json:"tls"`
 }
 
 // Kafka is where events are.

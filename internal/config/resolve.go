@@ -120,8 +120,24 @@ func (s Source) fill(r *Resolved, setting Setting, origin string) error {
 	if own := s.Getenv(setting.Variable()); own != "" {
 		return s.take(r, setting, own, setting.Variable())
 	}
-	if value == "" && s.mayBorrow(r, setting) {
-		return s.take(r, setting, s.Getenv(setting.ecosystem()), setting.ecosystem())
+	if value == "" {
+		return s.borrow(r, setting)
+	}
+	return nil
+}
+
+// borrow fills the setting from an ecosystem variable.
+func (s Source) borrow(r *Resolved, setting Setting) error {
+	for _, variable := range setting.ecosystem() {
+		text := s.Getenv(variable)
+		if text == "" || !mayBorrow(r, setting) {
+			continue
+		}
+		value, err := translate(variable, text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", variable, err)
+		}
+		return s.take(r, setting, value, variable)
 	}
 	return nil
 }
@@ -129,10 +145,7 @@ func (s Source) fill(r *Resolved, setting Setting, origin string) error {
 // mayBorrow reports whether an ecosystem variable may fill the setting. A
 // context that names its Consul gets nothing else of Consul from stray
 // variables: a token meant for another server must not reach this one.
-func (s Source) mayBorrow(r *Resolved, setting Setting) bool {
-	if setting.ecosystem() == "" || s.Getenv(setting.ecosystem()) == "" {
-		return false
-	}
+func mayBorrow(r *Resolved, setting Setting) bool {
 	ours := r.Consul.Address != "" && r.Origins["consul.address"] != "CONSUL_HTTP_ADDR"
 	return !ours || !strings.HasPrefix(setting.Key, "consul.")
 }

@@ -55,32 +55,55 @@ func (s Setting) Variable() string {
 	return "SUOKECTL_" + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
 }
 
-// ecosystem is the variable that other tools of the field read for the same
-// thing, "" where there is none.
-func (s Setting) ecosystem() string {
+// ecosystem are the variables that other tools of the field read for the same
+// thing; the first that is set counts, as it does for them.
+func (s Setting) ecosystem() []string {
 	switch s.Key {
 	case "consul.address":
-		return "CONSUL_HTTP_ADDR"
+		return []string{"CONSUL_HTTP_ADDR"}
 	case "consul.token":
-		return "CONSUL_HTTP_TOKEN"
+		return []string{"CONSUL_HTTP_TOKEN_FILE", "CONSUL_HTTP_TOKEN"}
+	case "consul.auth":
+		return []string{"CONSUL_HTTP_AUTH"}
 	case "consul.namespace":
-		return "CONSUL_NAMESPACE"
+		return []string{"CONSUL_NAMESPACE"}
 	case "consul.partition":
-		return "CONSUL_PARTITION"
+		return []string{"CONSUL_PARTITION"}
+	case "consul.ca_path":
+		return []string{"CONSUL_CAPATH"}
 	case "consul.tls.enabled":
-		return "CONSUL_HTTP_SSL"
+		return []string{"CONSUL_HTTP_SSL"}
 	case "consul.tls.ca":
-		return "CONSUL_CACERT"
+		return []string{"CONSUL_CACERT"}
 	case "consul.tls.cert":
-		return "CONSUL_CLIENT_CERT"
+		return []string{"CONSUL_CLIENT_CERT"}
 	case "consul.tls.key":
-		return "CONSUL_CLIENT_KEY"
+		return []string{"CONSUL_CLIENT_KEY"}
 	case "consul.tls.server_name":
-		return "CONSUL_TLS_SERVER_NAME"
+		return []string{"CONSUL_TLS_SERVER_NAME"}
+	case "consul.tls.insecure":
+		return []string{"CONSUL_HTTP_SSL_VERIFY"}
 	case "kube.config":
-		return "KUBECONFIG"
+		return []string{"KUBECONFIG"}
 	default:
-		return ""
+		return nil
+	}
+}
+
+// translate makes the setting's value of what an ecosystem variable says,
+// where the two are not the same.
+func translate(variable, text string) (string, error) {
+	switch variable {
+	case "CONSUL_HTTP_TOKEN_FILE":
+		return "${file:" + text + "}", nil
+	case "CONSUL_HTTP_SSL_VERIFY":
+		verify, err := strconv.ParseBool(text)
+		if err != nil {
+			return "", fmt.Errorf("it is true or false, not %q", text)
+		}
+		return strconv.FormatBool(!verify), nil
+	default:
+		return text, nil
 	}
 }
 
