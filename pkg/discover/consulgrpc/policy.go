@@ -109,11 +109,14 @@ func turns(ready []endpointsharding.ChildState) []balancer.Picker {
 		at     float64 // in the round, from 0 to 1
 		picker balancer.Picker
 	}
-	phase := func(i int) float64 { return float64(i) / float64(len(ready)) }
+	slices.SortStableFunc(ready, func(a, b endpointsharding.ChildState) int { // the others go between the heaviest's turns
+		return cmp.Compare(Weight(b.Endpoint), Weight(a.Endpoint))
+	})
 	var round []turn
 	for i, n := range shares(ready) {
+		phase := float64(i) / float64(len(ready))
 		for k := range n {
-			round = append(round, turn{(float64(k) + phase(i)) / float64(n), ready[i].State.Picker})
+			round = append(round, turn{(float64(k) + phase) / float64(n), ready[i].State.Picker})
 		}
 	}
 	slices.SortStableFunc(round, func(a, b turn) int { return cmp.Compare(a.at, b.at) })
