@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // ByBackoff is the delay with which a judge leaves the wait to the policy.
@@ -37,6 +39,17 @@ type Policy struct {
 	OnRetry func(Try)
 }
 
+// RetryPolicy returns the specification's policy for any function (E2): three
+// retries, so four tries, of errors that are temporary, of connections or of
+// time, with the waits of [RetryBackoff] unless the error asks for another one.
+func RetryPolicy() Policy {
+	return Policy{
+		Tries:   1 + spec.Retries,
+		Backoff: RetryBackoff(),
+		Judge:   When(IsTemporary, IsConnection, IsTimeout),
+	}
+}
+
 // Try is one failed try.
 type Try struct {
 	// Number counts from 1.
@@ -45,7 +58,8 @@ type Try struct {
 	Err error
 	// Duration is how long the try took.
 	Duration time.Duration
-	// Wait is the time until the next try; 0 after the last one.
+	// Wait is the time until the next try; 0 after the last one. Of a wait that
+	// the context cut short it is what was planned.
 	Wait time.Duration
 }
 
@@ -77,8 +91,8 @@ func (e *RetryError) Error() string {
 // Unwrap returns the error of the last try.
 func (e *RetryError) Unwrap() error { return e.Last().Err }
 
-// Do calls f until it succeeds or is not to be called again. Its error is a
-// [*RetryError]. The context's end stops a wait at once, and a wait that would
+// Do calls f until it succeeds or is not to be called again; it is called at
+// least once. Its error is a [*RetryError]. The context's end stops a wait at once, and a wait that would
 // outlast the context's deadline is not begun. f is responsible for its own
 // time limit. Do starts no goroutine.
 func Do[T any](ctx context.Context, p Policy, f func(context.Context) (T, error)) (T, error) {
