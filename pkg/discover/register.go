@@ -1,151 +1,108 @@
 package discover
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"net"
+	"net/http"
+	"slices"
 	"strconv"
-	"time"
+	"strings"
 
 	"github.com/hashicorp/consul/api"
 )
 
-// DefaultDeregisterAfter is how long an instance stays critical before Consul deregisters it.
-const DefaultDeregisterAfter = 10 * time.Minute
-
-// DefaultInterval is how often a check is run that says nothing of it.
-const DefaultInterval = 10 * time.Second
-
-// Registration says what a service registers of itself (D1).
-type Registration struct {
-	Name    string // required
-	Version string // goes to Meta["version"]: Consul has no field for it
-	Address string // required: where the service listens, as its callers see it
-	Port    int    // required
-	Tags    []string
-	Meta    map[string]string // such as api_version and team
-	Checks  []CheckConfig
-	// DeregisterAfter is how long the instance may stay critical before Consul forgets it. Zero is
-	// DefaultDeregisterAfter, negative is never; Consul's least is a minute.
-	DeregisterAfter time.Duration
-}
-
-// CheckConfig is one health check. Exactly one of HTTP, GRPC and TTL is given.
-type CheckConfig struct {
-	HTTP string        // URL to GET: 2xx passes, 429 warns, anything else is critical
-	GRPC string        // host:port of a grpc.health.v1 server, or host:port/service
-	TTL  time.Duration // the service reports itself with Client.Report at least this often
-
-	Interval time.Duration // how often Consul asks; default DefaultInterval; not for TTL
-	Timeout  time.Duration // default Consul's 10 s; not for TTL
-	TLS      bool          // GRPC is asked with TLS
-}
-
-// ID is the instance's id: name, address and port, so that registering again replaces and never doubles (D1).
-func (r Registration) ID() string { return fmt.Sprintf("%s-%s-%d", r.Name, r.Address, r.Port) }
-
-func (r Registration) validate() error {
-	switch {
-	case r.Name == "":
-		return errors.New("a registration needs a name")
-	case r.Address == "":
-		return fmt.Errorf("registration of %s needs the address at which callers reach it", r.Name)
-	case net.ParseIP(r.Address).IsUnspecified():
-		return fmt.Errorf("registration of %s: %s is every address of this machine; name the one callers reach", r.Name, r.Address)
-	case r.Port <= 0 || r.Port > 65535:
-		return fmt.Errorf("registration of %s: port %d is not in 1 to 65535", r.Name, r.Port)
-	}
-	for i, check := range r.Checks {
-		if err := check.validate(); err != nil {
-			return fmt.Errorf("registration of %s: check %d: %w", r.Name, i+1, err)
-		}
-	}
-	return nil
-}
-
-func (c CheckConfig) validate() error {
-	kinds := 0
-	for _, given := range []bool{c.HTTP != "", c.GRPC != "", c.TTL != 0} {
-		if given {
-			kinds++
-		}
-	}
-	switch {
-	case kinds != 1:
-		return errors.New("exactly one of HTTP, GRPC and TTL is needed")
-	case c.TTL < 0 || c.Interval < 0 || c.Timeout < 0:
-		return errors.New("a duration is negative")
-	}
-	return nil
-}
-
 // Register registers the instance with the agent, or replaces what is registered under its id, and returns the id.
-// Checks that are registered already keep their status. Errors are *RequestError, or say what is missing.
+// Checks that are registered already keep their status; those that the registration no longer names are gone. An
+// instance that somebody put into maintenance stays there. Errors are *RegistrationError and *RequestError.
+//
+// Nothing keeps the instance registered after that: see [Client.Keep].
 func (c *Client) Register(ctx context.Context, r Registration) (id string, err error) {
-	if err := r.validate(); err != nil {
+	if err := r.Validate(); err != nil {
 		return "", err
 	}
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	options := api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx)
-	err = c.consul.Agent().ServiceRegisterOpts(r.forAgent(), options)
-	return r.ID(), c.failed(err, "register %s", r.ID())
+	return r.ID(), c.register(ctx, r, "")
 }
 
-func (r Registration) forAgent() *api.AgentServiceRegistration {
-	meta := maps.Clone(r.Meta)
-	if r.Version != "" {
-		if meta == nil {
-			meta = map[string]string{}
+// register registers an instance whose TTL checks, when the agent does not know them yet, begin with a health.
+func (c *Client) register(ctx context.Context, r Registration, health Health) error {
+	body := r.forAgent()
+	for _, check := range body.Checks {
+		if check.TTL != "" {
+			check.Status = string(health)
 		}
-		meta[versionKey] = r.Version
 	}
-	out := &api.AgentServiceRegistration{
-		ID: r.ID(), Name: r.Name, Address: r.Address, Port: r.Port, Tags: r.Tags, Meta: meta,
+	checks, err := c.localChecks(ctx, body.ID)
+	// To replace checks takes away the one that stands for maintenance, too.
+	replace := err == nil && !slices.ContainsFunc(checks, foreignMaintenance)
+	options := api.ServiceRegisterOpts{ReplaceExistingChecks: replace}.WithContext(ctx)
+	if err := c.consul.Agent().ServiceRegisterOpts(body, options); err != nil {
+		return c.failed(err, "register %s", body.ID)
 	}
-	for i, check := range r.Checks {
-		out.Checks = append(out.Checks, check.forAgent(CheckID(r.ID(), i), r.deregisterAfter()))
+	if replace {
+		return nil
 	}
-	return out
+	return c.dropChecks(ctx, body, checks)
 }
 
-func (r Registration) deregisterAfter() string {
-	switch {
-	case r.DeregisterAfter < 0:
-		return ""
-	case r.DeregisterAfter == 0:
-		return DefaultDeregisterAfter.String()
+// dropChecks removes the instance's checks that the registration does not name, but not its maintenance.
+func (c *Client) dropChecks(ctx context.Context, body *api.AgentServiceRegistration, has []*api.AgentCheck) error {
+	for _, check := range has {
+		named := func(own *api.AgentServiceCheck) bool { return own.CheckID == check.CheckID }
+		if foreignMaintenance(check) || slices.ContainsFunc(body.Checks, named) {
+			continue
+		}
+		err := c.consul.Agent().CheckDeregisterOpts(check.CheckID, (&api.QueryOptions{}).WithContext(ctx))
+		if err != nil && !isNotFound(err) {
+			return c.failed(err, "remove check %s of %s", check.CheckID, body.ID)
+		}
 	}
-	return r.DeregisterAfter.String()
+	return nil
 }
 
-// CheckID is the id of an instance's check, counted from 0 as in Registration.Checks.
-func CheckID(instance string, check int) string {
-	return "service:" + instance + ":" + strconv.Itoa(check+1)
+// drainReason is the reason of the maintenance that Keep's drain puts up. A process that starts again lifts it.
+const drainReason = "shutting down"
+
+// foreignMaintenance tells whether the check stands for a maintenance of the instance that somebody else put up.
+func foreignMaintenance(check *api.AgentCheck) bool {
+	return strings.HasPrefix(check.CheckID, api.ServiceMaintPrefix) && check.Notes != drainReason
 }
 
-func (c CheckConfig) forAgent(id, deregisterAfter string) *api.AgentServiceCheck {
-	out := &api.AgentServiceCheck{
-		CheckID: id, HTTP: c.HTTP, GRPC: c.GRPC, GRPCUseTLS: c.TLS, DeregisterCriticalServiceAfter: deregisterAfter,
+// localChecks returns the checks that the agent itself knows for the instance, sorted by id.
+func (c *Client) localChecks(ctx context.Context, id string) ([]*api.AgentCheck, error) {
+	known, err := c.consul.Agent().ChecksWithFilterOpts("ServiceID == "+strconv.Quote(id), (&api.QueryOptions{}).WithContext(ctx))
+	if err != nil {
+		return nil, c.failed(err, "read the checks of %s", id)
 	}
-	if c.TTL > 0 {
-		out.TTL = c.TTL.String()
-		return out
+	var checks []*api.AgentCheck
+	for _, check := range known {
+		if check != nil && check.ServiceID == id {
+			checks = append(checks, check)
+		}
 	}
-	out.Interval = DefaultInterval.String()
-	if c.Interval > 0 {
-		out.Interval = c.Interval.String()
+	slices.SortFunc(checks, func(a, b *api.AgentCheck) int { return cmp.Compare(a.CheckID, b.CheckID) })
+	return checks, nil
+}
+
+// local returns what the agent itself has registered under the id, or nil.
+func (c *Client) local(ctx context.Context, id string) (*api.AgentService, error) {
+	service, _, err := c.consul.Agent().Service(id, (&api.QueryOptions{}).WithContext(ctx))
+	if isNotFound(err) {
+		return nil, nil
 	}
-	if c.Timeout > 0 {
-		out.Timeout = c.Timeout.String()
-	}
-	return out
+	return service, c.failed(err, "read the registration of %s", id)
+}
+
+// isNotFound tells whether Consul answered 404.
+func isNotFound(err error) bool {
+	var status api.StatusError
+	return errors.As(err, &status) && status.Code == http.StatusNotFound
 }
 
 // Report is the heartbeat of a TTL check: it says how the instance is, with a note for people. An agent that does not
-// know the check, because it lost its state, answers with a *RequestError; register again then.
+// know the check, because it lost its state, answers with a *RequestError; register again then, as Keep does.
 func (c *Client) Report(ctx context.Context, checkID string, status Health, note string) error {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
@@ -154,11 +111,19 @@ func (c *Client) Report(ctx context.Context, checkID string, status Health, note
 	return c.failed(err, "report %s as %s", checkID, status)
 }
 
-// Deregister removes an instance and its checks from the agent. An id that the agent does not know is a
-// *RequestError.
+// Deregister removes an instance and its checks from the agent. An id that this agent has not registered is an
+// *UnknownIDError, which says where it is registered instead; other errors are *RequestError.
 func (c *Client) Deregister(ctx context.Context, id string) error {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
+	err := c.deregister(ctx, id)
+	if isNotFound(err) {
+		return c.unknownID(ctx, id, err)
+	}
+	return err
+}
+
+func (c *Client) deregister(ctx context.Context, id string) error {
 	err := c.consul.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(ctx))
 	return c.failed(err, "deregister %s", id)
 }
