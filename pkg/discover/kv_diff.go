@@ -3,6 +3,7 @@ package discover
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -25,6 +26,14 @@ type KeyDifference struct {
 	Old    []byte    `json:"-"` // Consul's value; nil when added
 	New    []byte    `json:"-"` // the file's; nil when removed
 }
+
+// String tells everything but the values.
+func (d KeyDifference) String() string {
+	return fmt.Sprintf("%s %s (%d bytes, then %d)", d.Key, d.Change, len(d.Old), len(d.New))
+}
+
+// GoString is String: %#v does not tell the values either.
+func (d KeyDifference) GoString() string { return d.String() }
 
 // Binary tells whether one of the values is no text.
 func (d KeyDifference) Binary() bool { return IsBinary(d.Old) || IsBinary(d.New) }
