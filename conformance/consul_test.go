@@ -24,6 +24,7 @@ func TestConsul(t *testing.T) {
 	server := testenv.Consul(t, stockOutput)
 	contract.Run(t, contract.Target{
 		Addr:             server.Addr,
+		DNS:              server.DNS,
 		Restart:          func() { wipe(t, server) },
 		DeregisterWithin: 3 * time.Minute,
 	})

@@ -17,6 +17,7 @@ import (
 // Target is a running agent that nothing else uses meanwhile.
 type Target struct {
 	Addr string // host:port of its HTTP API
+	DNS  string // host:port of its DNS interface, UDP and TCP
 	// Restart stops the agent and starts it again at the same address with nothing remembered.
 	Restart func()
 	// DeregisterWithin is how long the agent may take to deregister a service whose check asks for it after the
@@ -27,7 +28,7 @@ type Target struct {
 // Run runs every case as a subtest.
 func Run(t *testing.T, target Target) {
 	t.Run("parallel", func(t *testing.T) {
-		for _, group := range [][]testCase{registration, checks, reads, filters, nodes, blocking, maintenance, failures, keyValue} {
+		for _, group := range [][]testCase{registration, checks, reads, filters, nodes, names, blocking, maintenance, failures, keyValue} {
 			for _, c := range group {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()

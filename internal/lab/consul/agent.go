@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -336,12 +337,20 @@ func (s *Server) agentSelf(*http.Request) (any, error) {
 			"Datacenter": node.Datacenter, "PrimaryDatacenter": node.Datacenter, "NodeName": node.Node, "NodeID": node.ID,
 			"Server": true, "Version": version,
 		},
+		"DebugConfig": map[string]any{
+			"DNSPort": port(s.dns), "DNSAddrs": []string{"tcp://" + s.dns, "udp://" + s.dns}, "DNSDomain": domain,
+		},
 		"Member": s.member(),
 		"Meta":   node.Meta,
 		"Stats": map[string]any{
 			"agent": map[string]string{"checks": strconv.Itoa(checks), "services": strconv.Itoa(services)},
 		},
 	}, nil
+}
+
+func port(address string) int {
+	at, _ := netip.ParseAddrPort(address) // of a listener
+	return int(at.Port())
 }
 
 // member is how gossip would tell of the agent, the only one there is.

@@ -121,7 +121,7 @@ func validWeights(w *api.AgentWeights) error {
 	case w.Warning < 0:
 		return errors.New("Warning must be greater or equal than 0") //nolint:staticcheck // the engine's own text
 	case w.Passing > math.MaxUint16 || w.Warning > math.MaxUint16:
-		return fmt.Errorf("DNS Weight must be between 0 and %d", math.MaxUint16) //nolint:staticcheck // the engine's own text
+		return fmt.Errorf("DNS Weight must be between 0 and %d", math.MaxUint16)
 	}
 	return nil
 }

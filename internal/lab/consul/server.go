@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -21,6 +22,7 @@ const (
 // Options say how the server is started. The zero value is good.
 type Options struct {
 	Addr       string // host:port to listen on; default 127.0.0.1:0, a free port
+	DNSAddr    string // host:port of the DNS interface, UDP and TCP; default 127.0.0.1:0, a free port
 	Node       string // the agent's node name; default "lab"
 	Datacenter string // default "dc1"
 
@@ -41,6 +43,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	text(&o.Addr, "127.0.0.1:0")
+	text(&o.DNSAddr, "127.0.0.1:0")
 	text(&o.Node, "lab")
 	text(&o.Datacenter, "dc1")
 	span(&o.ReapInterval, 30*time.Second)
@@ -53,6 +56,7 @@ func (o Options) withDefaults() Options {
 type Server struct {
 	options Options
 	addr    string
+	dns     string
 	store   *store
 	http    *http.Server
 
@@ -71,6 +75,10 @@ func Start(options Options) (*Server, error) {
 	s := &Server{options: options, addr: listener.Addr().String(), store: newStore(agentNode(options))}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.registerSelf()
+	if err := s.startDNS(); err != nil {
+		s.cancel()
+		return nil, errors.Join(err, listener.Close())
+	}
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
 	s.running.Go(func() { _ = s.http.Serve(listener) }) // always ErrServerClosed, by Close
 	s.running.Go(s.housekeep)
@@ -79,6 +87,9 @@ func Start(options Options) (*Server, error) {
 
 // Addr is the address that the server listens on, as host:port.
 func (s *Server) Addr() string { return s.addr }
+
+// DNS is the address of the DNS interface, as host:port; it is the same over UDP and TCP.
+func (s *Server) DNS() string { return s.dns }
 
 // Close ends blocked reads and checks, and returns when every goroutine of the server is gone.
 func (s *Server) Close() error {

@@ -61,10 +61,11 @@ func do(t *testing.T, server *consul.Server, method, path, body string) string {
 func TestContract(t *testing.T) {
 	options := consul.Options{ReapInterval: 100 * time.Millisecond, MinDeregister: time.Second}
 	server := start(t, options)
-	options.Addr = server.Addr()
+	options.Addr, options.DNSAddr = server.Addr(), server.DNS()
 	defer func() { stop(t, server) }() // the last of them
 	contract.Run(t, contract.Target{
 		Addr: server.Addr(),
+		DNS:  server.DNS(),
 		Restart: func() {
 			stop(t, server)
 			server = start(t, options)
