@@ -33,76 +33,126 @@ says otherwise; when none is, the answer is the reason and not an empty table.`,
 	cmd.AddCommand(
 		NewCmdServices(f, nil),
 		NewCmdInstances(f, nil),
+		NewCmdNodes(f, nil),
+		NewCmdWatch(f, nil),
 		NewCmdExplain(f, nil),
 	)
 	return cmd
 }
 
-// queryFlags are the flags that narrow the instances of a service.
-type queryFlags struct {
-	version, health, near, filter string
-	tags, meta                    []string
+// selectionFlags are the flags that narrow instances by what they are registered with.
+type selectionFlags struct {
+	version, filter  string
+	tags, meta       []string
+	subset, ruleFile string
 }
 
-var healthLevels = []string{string(discover.Passing), string(discover.Warning), string(discover.Any)}
-
-func (q *queryFlags) bind(f *app.Factory, cmd *cobra.Command) {
+func (s *selectionFlags) bind(f *app.Factory, cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&q.version, "version", "", "only instances of this `version`, as their metadata says")
-	flags.StringArrayVar(&q.tags, "tag", nil, "only instances with this `tag`; may be repeated, all are wanted")
-	flags.StringArrayVar(&q.meta, "meta", nil, "only instances with this `KEY=VALUE` in their metadata; may be repeated, all are wanted")
-	flags.StringVar(&q.near, "near", "", "sort by the estimated round trip from this `node`; _agent is the agent that is asked")
-	flags.StringVar(&q.filter, "filter", "", "only instances that Consul's filter `expression` is true of, such as 'Service.Port == 50051'")
-	flags.StringVar(&q.health, "health", string(discover.Passing), "least `health` wanted: "+strings.Join(healthLevels, ", "))
+	flags.StringVar(&s.version, "version", "", "only instances of this `version`, as their metadata says")
+	flags.StringArrayVar(&s.tags, "tag", nil, "only instances with this `tag`; may be repeated, all are wanted")
+	flags.StringArrayVar(&s.meta, "meta", nil, "only instances with this `KEY=VALUE` in their metadata; may be repeated, all are wanted")
+	flags.StringVar(&s.subset, "subset", "", "only instances whose metadata has the labels of this `subset` of --destination-rule")
+	flags.StringVar(&s.ruleFile, "destination-rule", "", "`file` with the Istio DestinationRule that has the --subset")
+	flags.StringVar(&s.filter, "filter", "", "only instances that Consul's filter `expression` is true of, such as 'Service.Port == 50051'")
+	cmd.MarkFlagsRequiredTogether("subset", "destination-rule")
 	_ = cmd.RegisterFlagCompletionFunc("version", ofService(f, "versions", func(s discover.Service) []string { return s.Versions }))
 	_ = cmd.RegisterFlagCompletionFunc("tag", ofService(f, "tags", func(s discover.Service) []string { return s.Tags }))
-	_ = cmd.RegisterFlagCompletionFunc("health", cobra.FixedCompletions(healthLevels, cobra.ShellCompDirectiveNoFileComp))
+	for _, free := range []string{"meta", "subset", "filter"} {
+		_ = cmd.RegisterFlagCompletionFunc(free, cobra.NoFileCompletions)
+	}
 }
 
-func (q *queryFlags) query() (discover.Query, error) {
-	query := discover.Query{Version: q.version, Tags: q.tags, Health: discover.Health(q.health), Near: q.near, Filter: q.filter}
-	if !slices.Contains(healthLevels, q.health) {
-		return query, failure.Usagef("--health %q is none of %s", q.health, strings.Join(healthLevels, ", "))
+func (s *selectionFlags) query() (discover.Query, error) {
+	query := discover.Query{Version: s.version, Tags: s.tags, Filter: s.filter}
+	meta := map[string]string{}
+	if s.subset != "" {
+		labels, err := subsetLabels(s.ruleFile, s.subset)
+		if err != nil {
+			return query, err
+		}
+		maps.Copy(meta, labels)
 	}
-	for _, pair := range q.meta {
+	for _, pair := range s.meta {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" {
 			return query, failure.Usagef("--meta %q is not KEY=VALUE", pair)
 		}
-		if query.Meta == nil {
-			query.Meta = map[string]string{}
-		}
-		query.Meta[key] = value
+		meta[key] = value
+	}
+	if len(meta) > 0 {
+		query.Meta = meta
 	}
 	return query, nil
 }
 
-// serviceNames completes the name of a service.
-func serviceNames(f *app.Factory) cobra.CompletionFunc {
-	return complete.At(complete.Values(f, "services", func(ctx context.Context) ([]string, error) {
-		client, err := f.Discover()
-		if err != nil {
-			return nil, err
-		}
-		return client.Names(ctx)
-	}))
+// queryFlags are the flags that narrow the instances of a service.
+type queryFlags struct {
+	selectionFlags
+	health, near string
 }
 
-// ofService completes what the instances of the named service have.
-func ofService(f *app.Factory, kind string, values func(discover.Service) []string) cobra.CompletionFunc {
+var healthLevels = []string{string(discover.Passing), string(discover.Warning), string(discover.Any)}
+
+const nearUsage = "sort by the estimated round trip from this `node`; _agent is the agent that is asked"
+
+func (q *queryFlags) bind(f *app.Factory, cmd *cobra.Command) {
+	q.selectionFlags.bind(f, cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&q.near, "near", "", nearUsage)
+	flags.StringVar(&q.health, "health", string(discover.Passing), "least `health` wanted: "+strings.Join(healthLevels, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("near", nodeNames(f))
+	_ = cmd.RegisterFlagCompletionFunc("health", cobra.FixedCompletions(healthLevels, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (q *queryFlags) query() (discover.Query, error) {
+	query, err := q.selectionFlags.query()
+	query.Near, query.Health = q.near, discover.Health(q.health)
+	if err == nil && !slices.Contains(healthLevels, q.health) {
+		err = failure.Usagef("--health %q is none of %s", q.health, strings.Join(healthLevels, ", "))
+	}
+	return query, err
+}
+
+// values completes from what Consul tells of the datacenter, namespace and partition that the command line names.
+func values(f *app.Factory, kind string, ask func(context.Context, *discover.Client) ([]string, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		fetch := func(ctx context.Context) ([]string, error) {
+		kind := strings.TrimRight(strings.Join([]string{kind, f.Scope.Datacenter, f.Scope.Namespace, f.Scope.Partition}, " "), " ")
+		return complete.Values(f, kind, func(ctx context.Context) ([]string, error) {
 			client, err := f.Discover()
 			if err != nil {
 				return nil, err
 			}
-			service, err := client.Service(ctx, args[0])
-			return values(service), err
+			return ask(ctx, client)
+		})(cmd, args, prefix)
+	}
+}
+
+// serviceNames completes the name of a service.
+func serviceNames(f *app.Factory) cobra.CompletionFunc {
+	return complete.At(values(f, "services", func(ctx context.Context, client *discover.Client) ([]string, error) {
+		return client.Names(ctx)
+	}))
+}
+
+// nodeNames completes the name of a node, or the agent that is asked.
+func nodeNames(f *app.Factory) cobra.CompletionFunc {
+	return values(f, "nodes", func(ctx context.Context, client *discover.Client) ([]string, error) {
+		names, err := client.NodeNames(ctx)
+		return append(names, "_agent"), err
+	})
+}
+
+// ofService completes what the instances of the named service have.
+func ofService(f *app.Factory, kind string, of func(discover.Service) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return complete.Values(f, kind+" of "+args[0], fetch)(cmd, args, prefix)
+		return values(f, kind+" of "+args[0], func(ctx context.Context, client *discover.Client) ([]string, error) {
+			service, err := client.Service(ctx, args[0])
+			return of(service), err
+		})(cmd, args, prefix)
 	}
 }
 

@@ -2,6 +2,9 @@ package discover
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,25 +21,36 @@ type ServicesOptions struct {
 	IO       *iostreams.IOStreams
 	Discover func() (*discover.Client, error)
 	Output   output.Flags
+	Query    discover.Query
 }
 
 // NewCmdServices returns the verb; runF replaces its run in tests.
 func NewCmdServices(f *app.Factory, runF func(*ServicesOptions) error) *cobra.Command {
 	opts := &ServicesOptions{IO: f.IO, Discover: f.Discover}
+	var selection selectionFlags
 	cmd := &cobra.Command{
-		Use:               "services",
-		Short:             "List the services with the health of their instances",
-		Long:              "List every service that Consul knows, with how many of its instances are in which health, their versions and tags.",
-		Example:           "suokectl discover services\nsuokectl discover services -o wide\nsuokectl discover services --jq '.[] | select(.critical > 0) | .name'",
+		Use:   "services",
+		Short: "List the services with the health of their instances",
+		Long: `List every service that Consul knows, with how many of its instances are in which
+health, and their versions; -o wide and the JSON count by version and by tag too.
+Flags narrow which instances are counted; a service without any is left out.`,
+		Example: `suokectl discover services
+suokectl discover services --tag prod -o wide
+suokectl discover services --filter 'Service.Meta.version == v2'
+suokectl discover services --jq '.[] | select(.critical > 0) | .name'`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if opts.Query, err = selection.query(); err != nil {
+				return err
+			}
 			if runF != nil {
 				return runF(opts)
 			}
 			return runServices(cmd.Context(), opts)
 		},
 	}
+	selection.bind(f, cmd)
 	opts.Output.Bind(cmd)
 	return cmd
 }
@@ -46,7 +60,7 @@ func runServices(ctx context.Context, opts *ServicesOptions) error {
 	if err != nil {
 		return err
 	}
-	services, err := client.Services(ctx, discover.Query{})
+	services, err := client.Services(ctx, opts.Query)
 	if err != nil {
 		return err
 	}
@@ -70,14 +84,31 @@ func serviceView() output.View[discover.Service] {
 	critical := func(s discover.Service) int { return s.Critical }
 	return output.View[discover.Service]{
 		Name:  func(s discover.Service) string { return s.Name },
-		Empty: "Consul knows no services",
+		Empty: "Consul knows no such services",
 		Columns: []output.Column[discover.Service]{
 			{Name: "SERVICE", Value: func(s discover.Service) string { return s.Name }},
 			{Name: "PASSING", Value: count(func(s discover.Service) int { return s.Passing })},
 			{Name: "WARNING", Value: count(warning), Style: alarm(warning, discover.Warning)},
 			{Name: "CRITICAL", Value: count(critical), Style: alarm(critical, discover.Critical)},
 			{Name: "VERSIONS", Value: func(s discover.Service) string { return strings.Join(s.Versions, ",") }},
-			{Name: "TAGS", Value: func(s discover.Service) string { return strings.Join(s.Tags, ",") }, Wide: true},
+			{Name: "PASSING BY VERSION", Value: func(s discover.Service) string { return shares(s.ByVersion) }, Wide: true},
+			{Name: "PASSING BY TAG", Value: func(s discover.Service) string { return shares(s.ByTag) }, Wide: true},
 		},
 	}
+}
+
+// shares says of each how many of its instances pass.
+func shares(by map[string]discover.Counts) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		parts = append(parts, fmt.Sprintf("%s %d/%d", orNone(name), by[name].Passing, by[name].Instances))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func orNone(name string) string {
+	if name == "" {
+		return "(none)"
+	}
+	return name
 }

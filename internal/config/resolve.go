@@ -57,13 +57,22 @@ func (s Source) Resolve(ctx context.Context) (*Resolved, error) {
 	for _, setting := range Settings() {
 		value, err := x.Expand(ctx, setting.Get(&r.Context))
 		if err != nil {
-			return nil, fmt.Errorf("context %q: %s: %w", r.Name, setting.Key, err)
+			return nil, fmt.Errorf("resolve %s, which %s says: %w", setting.Key, r.saidBy(setting), err)
 		}
 		if value != "" {
 			_ = setting.Set(&r.Context, value)
 		}
 	}
 	return r, nil
+}
+
+// saidBy names who gave the setting its value.
+func (r *Resolved) saidBy(setting Setting) string {
+	origin := r.Origins[setting.Key]
+	if r.Name != "" && !strings.HasPrefix(origin, "SUOKECTL_") && !slices.Contains(setting.ecosystem(), origin) {
+		return fmt.Sprintf("context %q", r.Name)
+	}
+	return origin
 }
 
 // Merge is Resolve with references left as they are written, for showing.
@@ -142,12 +151,12 @@ func (s Source) borrow(r *Resolved, setting Setting) error {
 	return nil
 }
 
-// mayBorrow reports whether an ecosystem variable may fill the setting. A
-// context that names its Consul gets nothing else of Consul from stray
-// variables: a token meant for another server must not reach this one.
+// mayBorrow reports whether an ecosystem variable may fill the setting. What
+// the variables say of Consul goes with the address that they say: a token
+// meant for one server must not reach another.
 func mayBorrow(r *Resolved, setting Setting) bool {
-	ours := r.Consul.Address != "" && r.Origins["consul.address"] != "CONSUL_HTTP_ADDR"
-	return !ours || !strings.HasPrefix(setting.Key, "consul.")
+	return setting.Key == "consul.address" || !strings.HasPrefix(setting.Key, "consul.") ||
+		r.Origins["consul.address"] == "CONSUL_HTTP_ADDR"
 }
 
 func (s Source) take(r *Resolved, setting Setting, value, variable string) error {

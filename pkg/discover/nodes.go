@@ -49,6 +49,19 @@ func (c *Client) Nodes(ctx context.Context, q Query) ([]Node, error) {
 	return describe(known, checks, instances), nil
 }
 
+// NodeNames returns the names of all nodes, sorted, in one request.
+func (c *Client) NodeNames(ctx context.Context) ([]string, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	known, err := c.nodes(ctx, Query{})
+	names := make([]string, len(known))
+	for i, node := range known {
+		names[i] = node.Node
+	}
+	slices.Sort(names)
+	return names, err
+}
+
 func describe(known []wireNode, checks []wireCheck, instances []Instance) []Node {
 	list := make([]Node, len(known))
 	at := map[string]*Node{}
@@ -125,7 +138,7 @@ func (c *Client) checks(ctx context.Context, q Query) ([]wireCheck, error) {
 // are by node or by service only. An expression to filter by means the instances of a service.
 func (c *Client) everything(ctx context.Context, q Query) ([]Instance, error) {
 	names, err := c.names(ctx, Query{Datacenter: q.Datacenter})
-	if err != nil || q.Filter != "" {
+	if err != nil || q.Filter != "" || len(names) < 2 {
 		return c.byService(ctx, names, q, err)
 	}
 	nodes, err := c.nodes(ctx, Query{Datacenter: q.Datacenter})
