@@ -14,6 +14,10 @@ import (
 // stdout is not a terminal or does not say how wide it is.
 const DefaultWidth = 80
 
+// DefaultHeight is the height in rows of a terminal that does not say how high
+// it is.
+const DefaultHeight = 24
+
 // IOStreams holds the three standard streams and what is known of them. It is
 // not safe for concurrent writes; a command has one writer.
 type IOStreams struct {
@@ -23,7 +27,8 @@ type IOStreams struct {
 
 	stdinTTY, stdoutTTY, stderrTTY bool
 	width                          func() int
-	color                          bool
+	size                           func() (columns, rows int)
+	color, dumb                    bool
 }
 
 // System returns the process's own streams. getenv is asked for NO_COLOR,
@@ -36,7 +41,8 @@ func System(getenv func(string) string) *IOStreams {
 		stderrTTY: isTerminal(os.Stderr),
 	}
 	s.width = func() int { return terminalWidth(os.Stdout, getenv("COLUMNS")) }
-	s.color = wantsColor(s.stdoutTTY, getenv)
+	s.size = func() (columns, rows int) { return terminalSize(os.Stdout, s.width) }
+	s.color, s.dumb = wantsColor(s.stdoutTTY, getenv), getenv("TERM") == "dumb"
 	return s
 }
 
@@ -44,6 +50,7 @@ func System(getenv func(string) string) *IOStreams {
 func Test() (s *IOStreams, in, out, errOut *bytes.Buffer) {
 	in, out, errOut = &bytes.Buffer{}, &bytes.Buffer{}, &bytes.Buffer{}
 	s = &IOStreams{In: in, Out: out, ErrOut: errOut, width: func() int { return DefaultWidth }}
+	s.size = func() (columns, rows int) { return s.width(), DefaultHeight }
 	return s, in, out, errOut
 }
 
@@ -54,6 +61,10 @@ func (s *IOStreams) SetTTY(stdin, stdout, stderr bool) {
 
 // SetWidth fixes the width in columns; it is for tests.
 func (s *IOStreams) SetWidth(columns int) { s.width = func() int { return columns } }
+
+// SetSize makes the terminal as large as size says whenever it is asked; it is
+// for tests.
+func (s *IOStreams) SetSize(size func() (columns, rows int)) { s.size = size }
 
 // SetColor switches colour on or off; it is for tests.
 func (s *IOStreams) SetColor(on bool) { s.color = on }
@@ -69,6 +80,13 @@ func (s *IOStreams) StderrTTY() bool { return s.stderrTTY }
 
 // Width returns the terminal's width in columns, DefaultWidth off a terminal.
 func (s *IOStreams) Width() int { return s.width() }
+
+// Size returns the terminal's size at this moment, whatever COLUMNS says.
+func (s *IOStreams) Size() (columns, rows int) { return s.size() }
+
+// Redrawable reports whether stdout is a terminal on which a Screen can be
+// drawn: it is one, and not a dumb one.
+func (s *IOStreams) Redrawable() bool { return s.stdoutTTY && !s.dumb }
 
 // Clean returns text that is safe to print on stdout: on a TTY without
 // escape sequences, control and bidirectional-override characters; elsewhere
@@ -99,6 +117,13 @@ func terminalWidth(f *os.File, columns string) int {
 		return w
 	}
 	return DefaultWidth
+}
+
+func terminalSize(f *os.File, width func() int) (columns, rows int) {
+	if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+		return w, h
+	}
+	return width(), DefaultHeight
 }
 
 // wantsColor follows no-color.org and the CLICOLOR convention.
