@@ -97,8 +97,8 @@ func httpProbe(target string, instance Instance, config *tls.Config) Probe {
 	}}
 }
 
-// maxBody is how much of an answer that is not 2xx is read for its reason.
-const maxBody = 1 << 10
+// probedBody is how much of an answer that is not 2xx is read for its reason.
+const probedBody = 1 << 10
 
 func getProbe(ctx context.Context, client *http.Client, target string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
@@ -113,7 +113,7 @@ func getProbe(ctx context.Context, client *http.Client, target string) error {
 	if response.StatusCode >= 200 && response.StatusCode <= 299 {
 		return nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody)) // a broken body still has a status
+	body, _ := io.ReadAll(io.LimitReader(response.Body, probedBody)) // a broken body still has a status
 	said := "it answered " + response.Status
 	if line := firstLine(string(body)); line != "" {
 		said += ": " + line
