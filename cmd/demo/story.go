@@ -26,7 +26,7 @@ func whoIsHealthy() chapter {
 		},
 		{
 			args:  []string{"discover", "explain", "auth-service", "--version", "v1"},
-			shows: []string{`left out +127\.0\.0\.1:\d+ +v1 +critical`, `connection refused`},
+			shows: []string{`OUT +127\.0\.0\.1:\d+ +v1 +critical`, `connection refused`},
 		},
 	}}
 }

@@ -3,11 +3,15 @@ package discover
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/complete"
+	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/output"
 	"github.com/suokelife/suokectl/pkg/discover"
@@ -17,25 +21,44 @@ import (
 type ExplainOptions struct {
 	IO       *iostreams.IOStreams
 	Discover func() (*discover.Client, error)
+	Context  func() (*config.Context, error)
 	Output   output.Flags
 	Name     string
 	Query    discover.Query
+	ID       string // the one instance to explain; empty is all
+	Here     bool   // look at nothing but the catalogue of the datacenter that is asked
+	Probe    bool   // look at each instance from here, too
 }
+
+// elsewhere bounds the look at the agent and at the other datacenters.
+const elsewhere = 2 * time.Second
 
 // NewCmdExplain returns the verb; runF replaces its run in tests.
 func NewCmdExplain(f *app.Factory, runF func(*ExplainOptions) error) *cobra.Command {
-	opts := &ExplainOptions{IO: f.IO, Discover: f.Discover}
+	opts := &ExplainOptions{IO: f.IO, Discover: f.Discover, Context: f.Context}
 	var query queryFlags
 	cmd := &cobra.Command{
 		Use:   "explain NAME",
 		Short: "Say for each known instance whether a caller would be given it, and why not",
-		Long: `Show every instance of a service that Consul knows. For one that the same flags
-of "discover instances" leave out, say what keeps it out: the check that fails,
-with its last output; maintenance, with its reason; a tag or version that it
-does not have.`,
+		Long: `Show every known instance of a service. For one that the same flags of
+"discover instances" leave out, say what keeps it out: the check that fails,
+with its last output; maintenance or draining; its node; a version, tag or
+metadata that it does not have, and what it has that is nearly that; with
+--probe, that it does not answer from here.
+
+Instances are looked for where a caller would not find them, too: in the other
+datacenters, for two seconds, and with the agent that is asked, which may know
+of some that the catalogue lacks or that ACLs hide. --here leaves that out.
+
+Since when a check fails is not said: Consul keeps no time of it.
+"suokectl discover watch" tells changes as they come.
+
+The exit code is 0 when there is an answer, also when it lets no instance in.
+It is 1 when nobody knows the service, and when ACLs hide a part of the answer.`,
 		Example: `suokectl discover explain auth-service
 suokectl discover explain auth-service --version v2 --tag prod
-suokectl discover explain auth-service --jq '.[] | select(.causes != []) | .instance.id'`,
+suokectl discover explain auth-service --probe
+suokectl discover explain auth-service --jq '.[] | select(.causes != []) | .causes[0].sentence'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: serviceNames(f),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -50,6 +73,11 @@ suokectl discover explain auth-service --jq '.[] | select(.causes != []) | .inst
 		},
 	}
 	query.bind(f, cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&opts.ID, "id", "", "only the instance with this `ID`")
+	flags.BoolVar(&opts.Here, "here", false, "ask nothing but the catalogue of this datacenter")
+	flags.BoolVar(&opts.Probe, "probe", false, `ask each instance from here, too, as "discover probe" does`)
+	_ = cmd.RegisterFlagCompletionFunc("id", instanceIDs(f))
 	opts.Output.Bind(cmd)
 	return cmd
 }
@@ -59,42 +87,86 @@ func runExplain(ctx context.Context, opts *ExplainOptions) error {
 	if err != nil {
 		return err
 	}
-	all, err := client.Explain(ctx, opts.Name, opts.Query)
+	looks, err := opts.looks()
 	if err != nil {
+		return err
+	}
+	all, err := client.Explain(ctx, opts.Name, opts.Query, looks...)
+	if len(all) == 0 {
 		return hinted(err)
 	}
-	if opts.Output.Human() {
-		return output.Text(opts.IO, "%s", explainText(opts.IO, all))
+	if opts.ID != "" {
+		known := all
+		if all = withID(all, opts.ID); len(all) == 0 {
+			return unknownID(known, opts.Name, opts.ID)
+		}
 	}
-	return output.List(opts.IO, opts.Output, explanationView(), all)
+	if writeErr := opts.write(all); writeErr != nil {
+		return writeErr
+	}
+	return hinted(err)
 }
 
-// explainText shows a line for each instance and under it a line for each cause, whole whatever the terminal's width:
-// the reason is what was asked for.
-func explainText(ios *iostreams.IOStreams, all []discover.Explanation) string {
-	var text strings.Builder
-	address, version := 0, 0
-	for _, e := range all {
-		address = max(address, len(e.Instance.HostPort()))
-		version = max(version, len(e.Instance.Version))
+// looks are the places to look at beside the catalogue.
+func (o *ExplainOptions) looks() ([]discover.ExplainOption, error) {
+	var looks []discover.ExplainOption
+	if !o.Here {
+		looks = append(looks, discover.Elsewhere(elsewhere))
 	}
-	style := ios.Style()
-	for _, e := range all {
-		verdict := style.Good("given   ")
-		if !e.Included() {
-			verdict = style.Bad("left out")
-		}
-		health := coloured(style, e.Instance.Health, fmt.Sprintf("%-11s", e.Instance.Health))
-		fmt.Fprintf(&text, "%s  %-*s  %-*s  %s  %s\n", verdict, address, ios.Clean(e.Instance.HostPort()),
-			version, ios.Clean(e.Instance.Version), health, style.Dim(ios.Clean(e.Instance.ID)))
-		for _, sentence := range e.Sentences() {
-			fmt.Fprintf(&text, "          %s\n", ios.Clean(sentence))
-		}
+	if !o.Probe {
+		return looks, nil
 	}
-	return text.String()
+	choose, err := (&ProbeOptions{Context: o.Context}).prober()
+	return append(looks, discover.Probing(choose, discover.ProbeOptions{})), err
+}
+
+func (o *ExplainOptions) write(all []discover.Explanation) error {
+	if o.Output.Human() {
+		return output.Text(o.IO, "%s", newExplainText(o).render(all))
+	}
+	return output.List(o.IO, o.Output, explanationView(), all)
+}
+
+// withID keeps the instance with the id, of which there may be one on each of several nodes.
+func withID(all []discover.Explanation, id string) []discover.Explanation {
+	return slices.DeleteFunc(slices.Clone(all), func(e discover.Explanation) bool { return e.Instance.ID != id })
+}
+
+func unknownID(known []discover.Explanation, name, id string) error {
+	const some = 5
+	var ids []string
+	for _, e := range known[:min(some, len(known))] {
+		ids = append(ids, e.Instance.ID)
+	}
+	more := ""
+	if len(known) > some {
+		more = fmt.Sprintf(" and %d more", len(known)-some)
+	}
+	return fmt.Errorf("no known instance of %s has the id %s; there are %s%s", name, id, strings.Join(ids, ", "), more)
 }
 
 // explanationView is for the formats that are not read by eyes.
 func explanationView() output.View[discover.Explanation] {
 	return output.View[discover.Explanation]{Name: func(e discover.Explanation) string { return e.Instance.ID }}
+}
+
+// instanceIDs completes the id of an instance of the named service.
+func instanceIDs(f *app.Factory) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return complete.Values(f, "ids of "+args[0], func(ctx context.Context) ([]string, error) {
+			client, err := f.Discover()
+			if err != nil {
+				return nil, err
+			}
+			list, err := client.Instances(ctx, args[0], discover.Query{Health: discover.Any})
+			var ids []string
+			for _, instance := range list {
+				ids = append(ids, instance.ID)
+			}
+			return ids, err
+		})(cmd, args, prefix)
+	}
 }

@@ -258,7 +258,7 @@ func (l *look) probe(ctx context.Context, all []Explanation) {
 		seen := fmt.Sprintf("%s %s", result.Kind, result.Target)
 		switch {
 		case !result.OK:
-			cause := Cause{Kind: ProbeFailed, Has: seen + ": " + result.Reason, Failure: result.Failure}
+			cause := Cause{Kind: ProbeFailed, Has: seen + ": " + shortened(result.Reason), Failure: result.Failure}
 			cause.Sentence = oneLine(cause.words(e.Instance))
 			e.Causes = append(e.Causes, cause)
 		case !e.Included():

@@ -16,7 +16,7 @@ func (c Cause) words(of Instance) string {
 	case VersionMissing:
 		return fmt.Sprintf("it has no version in its metadata, so it is not %s", c.Wanted) + unless(c.Near == "", "; its "+c.Near+" does not count")
 	case TagMissing:
-		return fmt.Sprintf("tag %s is missing; it has %s", c.Wanted, listOr(of.Tags, "none")) + unless(c.Near == "", "; is "+c.Near+" meant?")
+		return fmt.Sprintf("tag %s is missing; it has %s", c.Wanted, listOr(of.Tags, "none")) + unless(c.Near == "" || len(of.Tags) == 1, "; is "+c.Near+" meant?")
 	case MetaMissing:
 		key, value, _ := strings.Cut(c.Wanted, "=")
 		return fmt.Sprintf("it has no %s in its metadata, so it is not %s", key, value) + unless(c.Near == "", "; its "+c.Near+" does not count")
@@ -82,6 +82,10 @@ func (c Check) said() string {
 	case ttlExpired:
 		return ttlExpired + ": no report came in time"
 	}
+	if answer := httpAnswer.FindString(output); answer != "" {
+		status, body, _ := strings.Cut(output, " Output: ")
+		return strings.TrimSuffix(strings.TrimSpace(status), " Output:") + unless(strings.TrimSpace(body) == "", ": "+shortened(body))
+	}
 	if _, inner, ok := strings.Cut(output, `transport: Error while dialing: `); ok {
 		return strings.TrimSuffix(inner, `"`)
 	}
@@ -102,7 +106,19 @@ func unless(not bool, text string) string {
 	return text
 }
 
-// maxSentence is how long a sentence may be, in characters: a check's output can be a web page.
+// shownBody is how much of an HTTP answer's body is told, in characters: it can be a web page.
+const shownBody = 100
+
+// shortened is text on one line, cut when it is long.
+func shortened(text string) string {
+	text = oneLine(text)
+	if out := []rune(text); len(out) > shownBody {
+		return strings.TrimSpace(string(out[:shownBody-1])) + "…"
+	}
+	return text
+}
+
+// maxSentence is how long a sentence may be, in characters: a check may say pages.
 const maxSentence = 300
 
 // oneLine makes a sentence of words: no line ends, no characters that could deceive a terminal, and not too long.

@@ -134,17 +134,17 @@ type wireService struct {
 type wireCheck struct {
 	Node, CheckID, Name, Type, Output, Notes, ServiceID string
 	Status                                              Health
-	Definition                                          struct{ DeregisterCriticalServiceAfter leniently }
+	Definition                                          struct{ DeregisterCriticalServiceAfter span }
 }
 
-// leniently is a text that is left empty where something else stands in its place.
-type leniently string
+// span is a duration as text, left empty where none is told or something else stands in its place.
+type span string
 
 // UnmarshalJSON never fails.
-func (l *leniently) UnmarshalJSON(value []byte) error {
+func (s *span) UnmarshalJSON(value []byte) error {
 	var text string
-	if json.Unmarshal(value, &text) == nil {
-		*l = leniently(text)
+	if json.Unmarshal(value, &text) == nil && text != "0s" {
+		*s = span(text)
 	}
 	return nil
 }
