@@ -193,5 +193,8 @@ func (s *ConsulServer) Stop() { s.proc.stop() }
 // Kill ends the agent with SIGKILL and waits. Restart brings it back.
 func (s *ConsulServer) Kill() { s.proc.kill() }
 
+// Command is the path of the consul command, which is the agent and the CLI.
+func (s *ConsulServer) Command() string { return s.bin }
+
 // Log returns the last lines of the agent's log.
 func (s *ConsulServer) Log() []byte { return s.proc.tail() }
