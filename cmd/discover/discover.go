@@ -36,6 +36,9 @@ says otherwise; when none is, the answer is the reason and not an empty table.`,
 		NewCmdNodes(f, nil),
 		NewCmdWatch(f, nil),
 		NewCmdExplain(f, nil),
+		NewCmdRegister(f, nil),
+		NewCmdDeregister(f, nil),
+		NewCmdMaintenance(f, nil),
 		NewCmdProbe(f, nil),
 	)
 	return cmd

@@ -43,16 +43,16 @@ func (c *Client) Maintenance(ctx context.Context, id string) (reason string, on 
 	defer cancel()
 	if id != "" {
 		service, err := c.local(ctx, id)
+		if service == nil && err == nil {
+			err = c.unknownID(ctx, id, nil)
+		}
 		if err != nil {
 			return "", false, err
-		}
-		if service == nil {
-			return "", false, c.unknownID(ctx, id, nil)
 		}
 	}
 	checks, err := c.localChecks(ctx, id)
 	for _, check := range checks {
-		if fromCheck(&api.HealthCheck{CheckID: check.CheckID}).state() == Maintenance {
+		if (Check{ID: check.CheckID}).state() == Maintenance {
 			return check.Notes, true, nil
 		}
 	}

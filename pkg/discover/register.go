@@ -95,6 +95,41 @@ func (c *Client) local(ctx context.Context, id string) (*api.AgentService, error
 	return service, c.failed(err, "read the registration of %s", id)
 }
 
+// Registered returns what the agent itself has registered under the id, with its newest checks but those of the node.
+// An id that this agent has not registered is an *UnknownIDError; other errors are *RequestError.
+func (c *Client) Registered(ctx context.Context, id string) (Instance, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	service, err := c.local(ctx, id)
+	if err != nil {
+		return Instance{}, err
+	}
+	if service == nil {
+		return Instance{}, c.unknownID(ctx, id, nil)
+	}
+	checks, err := c.localChecks(ctx, id)
+	if err != nil {
+		return Instance{}, err
+	}
+	wire := &wireService{
+		ID: service.ID, Service: service.Service, Address: service.Address, Port: service.Port,
+		Namespace: service.Namespace, Partition: service.Partition,
+		Tags: service.Tags, Meta: service.Meta, Weights: Weights(service.Weights), Locality: (*Locality)(service.Locality),
+	}
+	node := &wireNode{Datacenter: service.Datacenter}
+	if len(checks) > 0 {
+		node.Node = checks[0].Node
+	}
+	instance := wire.on(node)
+	for _, check := range checks {
+		instance.add(Check{
+			ID: check.CheckID, Name: check.Name, Kind: check.Type, Status: Health(check.Status), Output: check.Output,
+			Notes: check.Notes,
+		})
+	}
+	return instance, nil
+}
+
 // isNotFound tells whether Consul answered 404.
 func isNotFound(err error) bool {
 	var status api.StatusError

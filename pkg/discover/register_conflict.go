@@ -71,7 +71,7 @@ func (c *Client) Conflict(ctx context.Context, r Registration) error {
 // node returns the name of the agent's own node.
 func (c *Client) node(ctx context.Context) (string, error) {
 	var self struct{ Config struct{ NodeName string } }
-	_, err := c.consul.Raw().Query("/v1/agent/self", &self, (&api.QueryOptions{}).WithContext(ctx))
+	err := c.ask(ctx, "/v1/agent/self", &self)
 	return self.Config.NodeName, c.failed(err, "ask the agent for its node")
 }
 
