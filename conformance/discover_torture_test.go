@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -19,17 +20,35 @@ import (
 
 	"github.com/suokelife/suokectl/internal/testenv"
 	"github.com/suokelife/suokectl/pkg/discover"
+	"github.com/suokelife/suokectl/pkg/discover/definition"
 )
+
+// specified is the specification's registration; how its process is asked is filled in.
+const specified = `
+consul:
+  host: "consul.suokelife.com"
+  port: 8500
+  service:
+    name: "auth-service"
+    version: "v1"
+    tags: ["prod", "auth", "security"]
+    meta:
+      api_version: "v1.2.3"
+      team: "security-team"
+    check: {%s}
+`
 
 const tortured = "auth-service"
 
 // The bounds within which a watcher's view equals the truth. A change through a healthy connection is a matter of
-// round trips; after a failed read a watch waits, 0.5 s to 1.5 s at first and twice as long after each further failure.
-// A restart takes some seconds, in which three reads or so fail.
+// round trips, and of the interval of a check that Consul asks. After a failed read a watch waits, 0.5 s to 1.5 s at
+// first and twice as long after each further failure; a restart takes some seconds, in which three reads or so fail.
+// Who registered with an agent that forgot it finds out at its next heartbeat, or after 10 s without heartbeats.
 const (
 	boundChange  = 2 * time.Second
-	boundFault   = 6 * time.Second
-	boundRestart = 20 * time.Second
+	boundAsked   = 5 * time.Second
+	boundFault   = 8 * time.Second
+	boundRestart = 30 * time.Second
 )
 
 // TestDiscoverTorture flaps checks, restarts and wipes the agent, and spoils the connection to it; after each the view
@@ -43,6 +62,7 @@ func TestDiscoverTorture(t *testing.T) {
 	h.spoil(t)
 	h.restart(t)
 	h.noDuplicates(t)
+	h.leave(t)
 	h.stop(t)
 	if err := goleak.Find(before); err != nil {
 		t.Error(err)
@@ -50,11 +70,11 @@ func TestDiscoverTorture(t *testing.T) {
 	t.Logf("\n%s", h.table())
 }
 
-// torture is a Consul, a proxy before it, a watcher behind that proxy, and what is true.
+// torture is a Consul, a proxy before it, a watcher behind that proxy, services past it, and what is true.
 type torture struct {
 	server  *testenv.ConsulServer
 	proxy   *spoiler
-	direct  *discover.Client // registers and reports, past the proxy
+	direct  *discover.Client // of the services
 	watched *discover.Client
 	end     func() // of the watch; waits for it
 	changed chan struct{}
@@ -64,10 +84,21 @@ type torture struct {
 	outage error             // of the last update
 	failed int               // updates that told of an outage
 
-	truth map[string]string // what is to be seen: set by the test alone
-	ports []int
+	page     *httptest.Server
+	asked    *process // Consul asks how it is, on its page
+	reports  *process // it tells Consul
+	services []*process
+	truth    map[string]string // what is to be seen: set by the test alone
+
 	times map[string]*measured
 	order []string
+}
+
+// process is a service that keeps its registration.
+type process struct {
+	id     string
+	status discover.Status
+	end    func() error
 }
 
 // measured are the times after which the view was true, after events of one kind.
@@ -81,7 +112,7 @@ func newTorture(t *testing.T, server *testenv.ConsulServer) *torture {
 	proxy := newSpoiler(t, server.Addr)
 	h := &torture{
 		server: server, proxy: proxy, changed: make(chan struct{}, 1),
-		truth: map[string]string{}, times: map[string]*measured{}, ports: []int{7001, 7002, 7003},
+		truth: map[string]string{}, times: map[string]*measured{},
 	}
 	for client, address := range map[**discover.Client]string{&h.direct: server.Addr, &h.watched: proxy.Addr()} {
 		made, err := discover.New(discover.Config{Address: address, Timeout: 5 * time.Second})
@@ -90,9 +121,13 @@ func newTorture(t *testing.T, server *testenv.ConsulServer) *torture {
 		}
 		*client = made
 	}
-	for _, port := range h.ports {
-		h.register(t, port)
-	}
+	h.asked = &process{}
+	h.page = httptest.NewServer(&h.asked.status)
+	t.Cleanup(h.page.Close)
+	h.serve(t, h.asked, 7001, fmt.Sprintf("http: %q, interval: 1s, timeout: 1s", h.page.URL))
+	h.reports = h.serve(t, &process{}, 7002, "ttl: 6s")
+	h.serve(t, &process{}, 7003, "ttl: 6s")
+
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -102,8 +137,28 @@ func newTorture(t *testing.T, server *testenv.ConsulServer) *torture {
 	})
 	h.end = func() { cancel(); running.Wait() }
 	t.Cleanup(h.end)
-	h.settle(t, "first sight", boundChange)
+	h.settle(t, "first sight", boundAsked)
 	return h
+}
+
+// serve keeps a process registered as the specification's YAML says, with a check of its own.
+func (h *torture) serve(t *testing.T, p *process, port int, check string) *process {
+	t.Helper()
+	read, err := definition.Parse("service.yaml", fmt.Appendf(nil, specified, check))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := read.Registration
+	r.Address, r.Port = "127.0.0.1", port
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.direct.Keep(ctx, r, discover.KeepOptions{Status: &p.status}) }()
+	p.id = r.ID()
+	p.end = sync.OnceValue(func() error { cancel(); return <-ended })
+	t.Cleanup(func() { _ = p.end() }) // looked at by leave
+	h.truth[p.id] = "passing"
+	h.services = append(h.services, p)
+	return p
 }
 
 // told is called in the watch's goroutine.
@@ -136,27 +191,33 @@ func (h *torture) outages() int {
 	return h.failed
 }
 
-// settle waits until the watcher sees what is true, and asks Consul itself whether that is true.
+// settle waits until the watcher sees what is true and Consul itself, when it is asked, says so.
 func (h *torture) settle(t *testing.T, event string, bound time.Duration) {
 	t.Helper()
 	start := time.Now()
 	deadline := time.NewTimer(bound)
 	defer deadline.Stop()
+	again := time.NewTicker(50 * time.Millisecond) // Consul may come to say so without a change in the view
+	defer again.Stop()
 	for {
 		view, outage := h.seen()
 		if outage == nil && maps.Equal(view, h.truth) {
-			break
+			took := time.Since(start)
+			if maps.Equal(h.ask(t), h.truth) {
+				h.measure(event, bound, took)
+				return
+			}
 		}
 		select {
 		case <-h.changed:
+		case <-again.C:
 		case <-deadline.C:
 			t.Fatalf("%s: after %s the watcher sees %v (%v), it should %v; Consul says %v", event, bound, view, outage, h.truth, h.ask(t))
 		}
 	}
-	took := time.Since(start)
-	if says := h.ask(t); !maps.Equal(says, h.truth) {
-		t.Fatalf("%s: the watcher sees %v, Consul itself says %v", event, h.truth, says)
-	}
+}
+
+func (h *torture) measure(event string, bound, took time.Duration) {
 	m := h.times[event]
 	if m == nil {
 		m = &measured{bound: bound}
@@ -206,47 +267,24 @@ func (h *torture) get(t *testing.T, path string, into any) {
 	}
 }
 
-// register registers an instance whose check passes.
-func (h *torture) register(t *testing.T, port int) {
-	t.Helper()
-	id, err := h.direct.Register(context.Background(), registration(port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.truth[id] = "critical" // as Consul has a check that has not run
-	h.report(t, port, discover.Passing)
-}
-
-func registration(port int) discover.Registration {
-	return discover.Registration{
-		Name: tortured, Version: "v1", Address: "127.0.0.1", Port: port, Tags: []string{"prod"},
-		Checks: []discover.CheckConfig{{TTL: time.Hour}},
-	}
-}
-
-func (h *torture) report(t *testing.T, port int, health discover.Health) {
-	t.Helper()
-	id := registration(port).ID()
-	if err := h.direct.Report(context.Background(), discover.CheckID(id, 0), health, ""); err != nil {
-		t.Fatal(err)
-	}
-	h.truth[id] = string(health)
-}
-
-// turn turns the health of the first instance over: a change that is to be seen.
-func (h *torture) turn(t *testing.T) {
-	t.Helper()
+// turn turns the health of a process over: a change that is to be seen.
+func (h *torture) turn(p *process) {
 	health := discover.Passing
-	if h.truth[registration(h.ports[0]).ID()] == "passing" {
+	if h.truth[p.id] == "passing" {
 		health = discover.Critical
 	}
-	h.report(t, h.ports[0], health)
+	p.status.Set("database", health, "")
+	h.truth[p.id] = string(health)
 }
 
 func (h *torture) flap(t *testing.T) {
 	for range 200 {
-		h.turn(t)
-		h.settle(t, "a check flaps", boundChange)
+		h.turn(h.reports)
+		h.settle(t, "a reported health flaps", boundChange)
+	}
+	for range 6 {
+		h.turn(h.asked)
+		h.settle(t, "a health that is asked flaps", boundAsked)
 	}
 }
 
@@ -267,7 +305,7 @@ func (h *torture) spoil(t *testing.T) {
 	} {
 		for range fault.times {
 			fault.begin()
-			h.turn(t)
+			h.turn(h.reports)
 			h.proxy.awaitTouched(t, fault.name)
 			fault.lift()
 			h.settle(t, fault.name, boundFault)
@@ -290,17 +328,14 @@ func (h *torture) restart(t *testing.T) {
 		if err := h.server.Restart(wiped); err != nil {
 			t.Fatal(err)
 		}
-		for _, port := range h.ports {
-			h.register(t, port)
-		}
-		h.turn(t)
+		h.turn(h.reports)
 		h.proxy.resume()
 		h.settle(t, event, boundRestart)
 		if h.outages() == before {
 			t.Errorf("%s, and the watcher was not told of an outage", event)
 		}
-		h.turn(t)
-		h.settle(t, "a check flaps", boundChange)
+		h.turn(h.reports)
+		h.settle(t, "a reported health flaps", boundChange)
 	}
 }
 
@@ -322,6 +357,18 @@ func (h *torture) noDuplicates(t *testing.T) {
 	}
 }
 
+// leave ends the processes, each of which takes its registration along.
+func (h *torture) leave(t *testing.T) {
+	t.Helper()
+	for _, p := range h.services {
+		if err := p.end(); err != nil {
+			t.Error(err)
+		}
+		delete(h.truth, p.id)
+		h.settle(t, "a process ends", boundChange)
+	}
+}
+
 // stop ends everything; no connection may remain when the watch has ended.
 func (h *torture) stop(t *testing.T) {
 	t.Helper()
@@ -331,6 +378,7 @@ func (h *torture) stop(t *testing.T) {
 	h.proxy.close()
 	http.DefaultClient.CloseIdleConnections()
 	h.server.Stop()
+	h.page.Close()
 }
 
 func (h *torture) table() string {
