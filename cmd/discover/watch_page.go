@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	stripCells  = 20
-	stripCell   = flapWindow / stripCells
-	leastStrip  = 5  // cells; a narrower strip is left out
-	leastReason = 20 // columns of the last column
-	mostAddress = 45 // columns: the longest IPv6 address with its port
-	columnGap   = 2
-	recentLeast = 3 // lines for recent events that the table leaves when it is cut
+	stripCells   = 20
+	stripCell    = flapWindow / stripCells
+	leastStrip   = 5  // cells; a narrower strip is left out
+	leastReason  = 20 // columns of the last column
+	mostAddress  = 45 // columns: the longest IPv6 address with its port
+	leastAddress = 12
+	columnGap    = 2
+	recentLeast  = 3 // lines for recent events that the table leaves when it is cut
 )
 
 // page lays out what a watch has seen as the lines of a terminal.
@@ -56,11 +57,22 @@ func (p *page) title(now time.Time, columns int) string {
 	if left > columns {
 		return p.style.Bold(name)
 	}
-	line := p.style.Bold(name) + "  " + counts
+	line := p.style.Bold(name) + "  " + p.colouredCounts(counts)
 	if gap := columns - left - len(right); gap >= columnGap {
 		line += strings.Repeat(" ", gap) + p.style.Dim(right)
 	}
 	return line
+}
+
+// colouredCounts colours those counts that are of something bad.
+func (p *page) colouredCounts(counts string) string {
+	parts := strings.Split(counts, ", ")
+	for i, part := range parts {
+		if _, health, counted := strings.Cut(part, " "); counted && health != string(discover.Passing) {
+			parts[i] = coloured(p.style, discover.Health(health), part)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // banner says that what is shown is old.
@@ -132,50 +144,47 @@ func (p *page) table(now time.Time, rows []*sighting, columns int) []string {
 	return lines
 }
 
-// layout chooses the columns that have room, from the left, and their widths.
+// layout chooses the columns that have room, and their widths. The version goes first when it is narrow, then the
+// strip; the address is cut before anything else goes.
 func (p *page) layout(now time.Time, rows []*sighting, columns int) []column {
 	plain := func(_ *sighting, cell string) string { return cell }
 	layout := []column{
 		{name: "ADDRESS", cell: func(s *sighting) string { return s.HostPort() }, style: plain},
 		{name: "HEALTH", cell: func(s *sighting) string { return string(s.now().Health) }, style: p.healthy},
 		{name: "SINCE", right: true, cell: func(s *sighting) string { return since(s.now(), now) }, style: plain},
-		{name: "FLAPS", right: true, cell: func(s *sighting) string { return flaps(s, now) }, style: func(s *sighting, cell string) string { return p.flapped(s, now, cell) }},
-		{name: "VERSION", cell: func(s *sighting) string { return s.Version }, style: plain},
+		{name: "FLAPS", cell: func(s *sighting) string { return flaps(s, now) }, style: func(s *sighting, cell string) string { return p.flapped(s, now, cell) }},
 	}
-	used := 0
+	version := column{name: "VERSION", cell: func(s *sighting) string { return s.Version }, style: plain}
 	for i := range layout {
 		layout[i].measure(rows)
-		used += layout[i].width + columnGap
 	}
-	used -= columnGap
-	if over := used - columns; over > 0 { // the address gives way, then columns from the right
-		layout[0].width = max(layout[0].width-over, 12)
+	version.measure(rows)
+	layout[0].width = max(layout[0].width-max(width(layout)-columns, 0), leastAddress)
+	for width(layout) > columns && len(layout) > 1 {
+		layout = layout[:len(layout)-1]
 	}
-	layout, used = within(layout, columns)
-	if cells := min(stripCells, columns-used-columnGap); cells >= leastStrip {
+	layout[0].width = min(layout[0].width, columns)
+	if width(append(layout, version))+columnGap+leastStrip <= columns {
+		layout = slices.Insert(layout, 1, version)
+	}
+	if cells := min(stripCells, columns-width(layout)-columnGap); cells >= leastStrip {
+		name := "LAST " + strings.TrimSuffix(span(stripCell*time.Duration(cells)), "00s")
 		strip := func(s *sighting) string { return p.strip(s, now, cells) }
-		layout = append(layout, column{name: cut("LAST "+span(stripCell*time.Duration(cells)), cells), cell: strip, style: p.colouredStrip, width: cells})
-		used += columnGap + cells
+		layout = append(layout, column{name: name, cell: strip, style: p.colouredStrip, width: cells})
 	}
-	if room := columns - used - columnGap; room >= leastReason && slices.ContainsFunc(rows, func(s *sighting) bool { return s.reason() != "" }) {
-		layout = append(layout, column{name: "WHY", cell: (*sighting).reason, style: func(_ *sighting, cell string) string { return cell }, width: room})
+	if room := columns - width(layout) - columnGap; room >= leastReason && slices.ContainsFunc(rows, func(s *sighting) bool { return s.reason() != "" }) {
+		layout = append(layout, column{name: "WHY", cell: (*sighting).reason, style: plain, width: room})
 	}
 	return layout
 }
 
-// within drops columns from the right until the others fit.
-func within(layout []column, columns int) ([]column, int) {
-	for {
-		used := -columnGap
-		for _, c := range layout {
-			used += c.width + columnGap
-		}
-		if used <= columns || len(layout) == 1 {
-			layout[0].width = min(layout[0].width, columns)
-			return layout, min(used, columns)
-		}
-		layout = layout[:len(layout)-1]
+// width is how wide columns are with the gaps between them.
+func width(layout []column) int {
+	sum := -columnGap
+	for _, c := range layout {
+		sum += c.width + columnGap
 	}
+	return sum
 }
 
 func (c *column) measure(rows []*sighting) {

@@ -131,7 +131,7 @@ func difference(shown, next frame) string {
 	}
 	for i, line := range next.lines {
 		if i >= len(shown.lines) || shown.lines[i] != line {
-			fmt.Fprintf(&out, toLine+"%s"+clearLine, i+1, line)
+			fmt.Fprintf(&out, toLine+clearLine+"%s", i+1, line) // cleared first: afterwards the last column would be lost
 		}
 	}
 	if len(next.lines) < len(shown.lines) {
