@@ -93,6 +93,14 @@ func explain(err error, target string) error {
 	if err == nil {
 		return nil
 	}
+	var none *discover.NoInstanceError
+	if errors.As(err, &none) {
+		return failure.WithHint(err, "`suokectl discover instances "+none.Service+" --health any` shows every instance")
+	}
+	var lookup *rpc.DiscoveryError
+	if errors.As(err, &lookup) {
+		return err // no call was made whose status could be the exit code
+	}
 	if code, ok := rpc.Code(err); ok {
 		return failure.WithCode(failure.WithHint(err, hint(err, code)), failure.CodeRPC+int(code))
 	}
@@ -103,10 +111,6 @@ func explain(err error, target string) error {
 	var unknown *rpc.NotFoundError
 	if errors.As(err, &unknown) {
 		return failure.WithHint(err, "`suokectl rpc list "+target+"` shows the services")
-	}
-	var none *discover.NoInstanceError
-	if errors.As(err, &none) {
-		return failure.WithHint(err, "`suokectl discover instances "+none.Service+" --health any` shows every instance")
 	}
 	return err
 }

@@ -2,12 +2,18 @@ package rpc
 
 import (
 	"context"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/stats"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/suokelife/suokectl/pkg/resilience"
+	"github.com/suokelife/suokectl/pkg/telemetry"
 )
 
 // Attempt is one try of a call.
@@ -34,75 +40,185 @@ func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
 }
 
-// callState is what a call's attempts share. A nil callState remembers nothing.
+// callState is a call's own context, which its attempts share, and what they
+// leave for one another and for the caller. A call makes one attempt at a time.
 type callState struct {
-	mu        sync.Mutex
-	instances map[string]bool
-	attempts  []Attempt
+	context.Context
+	channel *Channel
+	id      string            // see requestID
+	given   metadata.MD       // what the caller sends along
+	trace   trace.SpanContext // above the spans of the attempts
+	shown   bool              // its attempts are told of although it goes well
+
+	mu       sync.Mutex
+	tried    []string // instances; in few until there are many
+	few      [4]string
+	attempts []Attempt
+	current  attempt
+}
+
+// attempt is one that is under way. What happens to it in the transport is told
+// by the picker.
+type attempt struct {
+	number   int
+	start    time.Time
+	instance string
+	picked   func(balancer.DoneInfo) // of the connection that was picked
+	permit   resilience.Permit       // of the instance's breaker
+	trailer  metadata.MD
+	open     *UnavailableError // the breakers that did not let it pass
 }
 
 type callKey struct{}
 
-// withCall returns a context with the state of a call, kept when there is one.
-func withCall(ctx context.Context) (context.Context, *callState) {
-	if call := callFrom(ctx); call != nil {
-		return ctx, call
+// Value answers for the call itself, for the picker.
+func (c *callState) Value(key any) any {
+	if key == (callKey{}) {
+		return c
 	}
-	call := &callState{instances: map[string]bool{}}
-	return context.WithValue(ctx, callKey{}, call), call
+	return c.Context.Value(key)
 }
 
-func callFrom(ctx context.Context) *callState {
+// callIn returns the call that ctx belongs to, or nil.
+func callIn(ctx context.Context) *callState {
 	call, _ := ctx.Value(callKey{}).(*callState)
 	return call
 }
 
-func (c *callState) tried(instance string) bool {
-	if c == nil {
-		return false
+// call returns the call that ctx is of, or a new one with its context.
+func (ch *Channel) call(ctx context.Context) (context.Context, *callState) {
+	if call := callIn(ctx); call != nil && call.channel == ch {
+		return ctx, call
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.instances[instance]
+	given, _ := metadata.FromOutgoingContext(ctx)
+	call := &callState{Context: ctx, channel: ch, given: given, trace: telemetry.Trace(trace.SpanContextFromContext(ctx))}
+	call.tried = call.few[:0]
+	return call, call
 }
 
-func (c *callState) setTried(instance string, tried bool) {
-	if c == nil {
+// requestID returns the one id of all attempts, which the context has or which
+// is made with the first.
+func (c *callState) requestID() string {
+	if c.id == "" {
+		c.id = telemetry.CleanRequestID(telemetry.RequestID(c.Context))
+	}
+	return c.id
+}
+
+// begin starts the next attempt.
+func (c *callState) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = attempt{number: len(c.attempts) + 1, start: time.Now()}
+}
+
+// end notes how the attempt ended.
+func (c *callState) end(err error) {
+	if err == nil && !c.shown {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.instances[instance] = tried
-}
-
-// attempt is one that is under way; its instance is set from the transport.
-type attempt struct {
-	number   int
-	start    time.Time
-	instance atomic.Pointer[string]
-}
-
-type attemptKey struct{}
-
-func (c *callState) begin(ctx context.Context) (context.Context, *attempt) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a := &attempt{number: len(c.attempts) + 1, start: time.Now()}
-	return context.WithValue(ctx, attemptKey{}, a), a
-}
-
-func (c *callState) end(a *attempt, err error) {
 	s := status.Convert(err)
-	record := Attempt{
-		Number: a.number, Code: CodeName(s.Code()), Message: detail(s.Message()),
-		DurationMS: milliseconds(time.Since(a.start)),
-	}
-	if instance := a.instance.Load(); instance != nil {
-		record.Instance = *instance
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attempts = append(c.attempts, record)
+	a := &c.current
+	c.attempts = append(c.attempts, Attempt{
+		Number: a.number, Instance: a.instance, Code: CodeName(s.Code()), Message: detail(s.Message()),
+		DurationMS: milliseconds(time.Since(a.start)),
+	})
+}
+
+// pick notes that an instance was picked for the attempt, and returns what is to
+// be told of its end.
+func (c *callState) pick(instance string, permit resilience.Permit, done func(balancer.DoneInfo)) func(balancer.DoneInfo) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tried = append(c.tried, instance)
+	c.current.instance, c.current.permit, c.current.picked = instance, permit, done
+	return c.done
+}
+
+// refuse notes that an instance's breaker did not let the attempt pass.
+func (c *callState) refuse(instance string, left time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current.open == nil {
+		c.current.open = &UnavailableError{Service: c.channel.config.Name, RecoveryTimeLeft: left}
+	}
+	open := c.current.open
+	if !slices.Contains(open.Instances, instance) {
+		open.Instances = append(open.Instances, instance)
+	}
+	open.RecoveryTimeLeft = min(open.RecoveryTimeLeft, left)
+}
+
+// refused reports whether a breaker did not let the attempt pass.
+func (c *callState) refused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.open != nil
+}
+
+// unsent returns why an attempt was sent nowhere, if breakers are why, else err.
+func (c *callState) unsent(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s, ok := status.FromError(err); ok && s.Code() == codes.Unavailable && s.Message() == resilience.ErrOpen.Error() && c.current.open != nil {
+		return c.current.open
+	}
+	return err
+}
+
+// done learns how it went with the instance that was picked. A connection that
+// was gone already is told of as done with nothing sent: that was no try, and
+// gRPC may pick again.
+func (c *callState) done(info balancer.DoneInfo) {
+	c.mu.Lock()
+	a := &c.current
+	picked, permit := a.picked, a.permit
+	a.trailer, a.picked, a.permit = info.Trailer, nil, resilience.Permit{}
+	if !info.BytesSent {
+		if i := slices.Index(c.tried, a.instance); i >= 0 && info.Err == nil {
+			c.tried = slices.Delete(c.tried, i, i+1)
+		}
+		a.instance = ""
+	}
+	c.mu.Unlock()
+	if info.BytesReceived {
+		c.channel.answered.Store(true)
+	}
+	permit.Done(outcome(info))
+	if picked != nil {
+		picked(info)
+	}
+}
+
+// outcome says what an attempt tells of its instance: only UNAVAILABLE and
+// DEADLINE_EXCEEDED are failures, and where nothing was sent nothing was learnt.
+func outcome(info balancer.DoneInfo) resilience.Outcome {
+	if !info.BytesSent {
+		return resilience.Ignored
+	}
+	switch status.Code(info.Err) {
+	case codes.Unavailable, codes.DeadlineExceeded:
+		return resilience.Failure
+	case codes.Canceled:
+		return resilience.Ignored
+	default:
+		return resilience.Success
+	}
+}
+
+func (c *callState) hasTried(instance string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.tried, instance)
+}
+
+// trailer returns the trailer of the attempt that ended last.
+func (c *callState) trailer() metadata.MD {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.trailer
 }
 
 // explain adds to the last attempt why it was followed by another one, or not.
@@ -119,25 +235,3 @@ func (c *callState) list() []Attempt {
 	defer c.mu.Unlock()
 	return append([]Attempt{}, c.attempts...)
 }
-
-// watcher learns from the transport which instance a request went to, and
-// whether any instance has ever answered.
-type watcher struct{ answered *atomic.Bool }
-
-func (watcher) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
-
-func (w watcher) HandleRPC(ctx context.Context, event stats.RPCStats) {
-	switch event := event.(type) {
-	case *stats.InHeader, *stats.InTrailer:
-		w.answered.Store(true)
-	case *stats.OutHeader:
-		if a, ok := ctx.Value(attemptKey{}).(*attempt); ok && event.RemoteAddr != nil {
-			instance := event.RemoteAddr.String()
-			a.instance.Store(&instance)
-		}
-	}
-}
-
-func (watcher) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
-
-func (watcher) HandleConn(context.Context, stats.ConnStats) {}

@@ -48,6 +48,10 @@ type Config struct {
 	Headers spec.Headers
 	// Retry says how unary calls are repeated. The default is [DefaultRetry].
 	Retry *Retry
+	// Breaker describes the circuit breaker of each instance of a discovered
+	// service, of which only its name is replaced by the instance's address. The
+	// default is the specification's (B1); a literal address has none.
+	Breaker *resilience.BreakerConfig
 	// MaxMessageBytes bounds a received message. The default is [MaxMessageBytes].
 	MaxMessageBytes int
 }
@@ -122,6 +126,11 @@ func NewChannel(ctx context.Context, c Config) (*Channel, error) {
 	ch.config.Headers = orDefault(c.Headers)
 	ch.config.Name = cmp.Or(c.Name, c.Target)
 	target, options := c.Target, ch.options()
+	if ch.literal() {
+		ch.config.Breaker = nil
+	} else if c.Breaker == nil {
+		ch.config.Breaker = &resilience.BreakerConfig{}
+	}
 	if c.Instances != nil {
 		found, err := find(ctx, c)
 		if err != nil {
@@ -173,7 +182,6 @@ func (ch *Channel) options() []grpc.DialOption {
 		grpc.WithDisableRetry(),
 		grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit)),
-		grpc.WithStatsHandler(watcher{&ch.answered}),
 		grpc.WithUnaryInterceptor(ch.unary),
 		grpc.WithStreamInterceptor(ch.stream),
 	}

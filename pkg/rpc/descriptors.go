@@ -13,7 +13,6 @@ import (
 	"github.com/jhump/protoreflect/desc"
 	"github.com/jhump/protoreflect/grpcreflect"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -55,7 +54,7 @@ func (ch *Channel) Reflect(ctx context.Context) *Descriptors {
 	if telemetry.RequestID(ctx) == "" {
 		ctx = telemetry.WithRequestID(ctx, "")
 	}
-	return &Descriptors{channel: ch, ctx: context.WithValue(ctx, callKey{}, (*callState)(nil))}
+	return &Descriptors{channel: ch, ctx: ctx}
 }
 
 // Close ends the reflection stream.
@@ -290,8 +289,9 @@ func isNotFound(err error) bool { return err != nil && grpcreflect.IsElementNotF
 func question[T any](d *Descriptors, what string, ask func(grpcurl.DescriptorSource) (T, error)) (T, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ctx, call := withCall(d.ctx)
-	answer, err := repeat(ctx, d.channel, call, func(ctx context.Context) (T, metadata.MD, error) {
+	ctx, call := d.channel.call(d.ctx)
+	answer, err := repeat(ctx, call, func() (T, error) {
+		call.begin()
 		d.open(ctx)
 		late := d.limit()
 		answer, err := ask(d.source)
@@ -304,7 +304,8 @@ func question[T any](d *Descriptors, what string, ask func(grpcurl.DescriptorSou
 		if code := status.Code(err); code == codes.Unavailable || code == codes.DeadlineExceeded {
 			d.reset()
 		}
-		return answer, nil, err
+		call.end(err)
+		return answer, err
 	})
 	return answer, d.explain(what, call.list(), err)
 }

@@ -62,7 +62,8 @@ func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
 			Timings: Timings{DescriptorsMS: milliseconds(time.Since(start))},
 		},
 	}
-	ctx, state := withCall(metadata.NewOutgoingContext(ctx, md))
+	ctx, state := ch.call(metadata.NewOutgoingContext(ctx, md))
+	state.shown = true
 	err = run.run(ctx, state)
 	var failed *localError
 	if errors.As(err, &failed) {
@@ -217,7 +218,7 @@ func (i *invocation) unary(ctx context.Context, message *dynamicpb.Message) erro
 // stream sends what bodies has and receives meanwhile. The sender ends with the
 // stream.
 func (i *invocation) stream(ctx context.Context, cancel context.CancelCauseFunc, state *callState, bodies <-chan body) error {
-	ctx, attempt := state.begin(ctx)
+	state.begin()
 	desc := &grpc.StreamDesc{ClientStreams: i.method.IsStreamingClient(), ServerStreams: i.method.IsStreamingServer()}
 	stream, err := i.channel.NewStream(ctx, desc, "/"+i.call.Method)
 	if err == nil {
@@ -232,7 +233,7 @@ func (i *invocation) stream(ctx context.Context, cancel context.CancelCauseFunc,
 		cancel(nil)
 		<-sent
 	}
-	state.end(attempt, err)
+	state.end(err)
 	return err
 }
 

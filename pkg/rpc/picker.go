@@ -7,12 +7,14 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
-	"google.golang.org/grpc/balancer/base"
 	"google.golang.org/grpc/balancer/endpointsharding"
 	"google.golang.org/grpc/balancer/pickfirst"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
+
+	"github.com/suokelife/suokectl/pkg/resilience"
 )
 
 // policyName names the load-balancing policy of a [Channel]: round robin over
@@ -41,11 +43,17 @@ type policy struct {
 	next atomic.Uint32
 	// unresolved is why there are no instances, as the resolver said last.
 	unresolved atomic.Pointer[error]
+	breakers   breakers
 }
 
 // UpdateClientConnState takes the instances that the resolver found.
 func (p *policy) UpdateClientConnState(state balancer.ClientConnState) error {
 	p.unresolved.Store(nil)
+	instances := make([]string, len(state.ResolverState.Endpoints))
+	for i, endpoint := range state.ResolverState.Endpoints {
+		instances[i] = first(endpoint)
+	}
+	p.breakers.keep(instances)
 	return p.Balancer.UpdateClientConnState(state)
 }
 
@@ -66,6 +74,7 @@ func (p *policy) UpdateState(state balancer.State) {
 		children: endpointsharding.ChildStatesFromPicker(state.Picker),
 		next:     &p.next,
 		reason:   reason,
+		breakers: &p.breakers,
 	}
 	p.ClientConn.UpdateState(state)
 }
@@ -76,65 +85,97 @@ type picker struct {
 	children []endpointsharding.ChildState
 	next     *atomic.Uint32
 	reason   error // of a failure when there are no children
+	breakers *breakers
 }
 
-// Pick takes a connected instance that the call has not tried, else a connected
-// one, else it waits for a connection that is being made. When all have failed
-// the call fails with the reason of one of them.
+// Pick takes a connected instance that the call has not tried and whose breaker
+// lets it pass, else one that it has tried, else it waits for a connection that
+// is being made. When no breaker lets it pass, or no instance can be connected,
+// the call fails with the reason.
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
-	call := callFrom(info.Ctx)
-	var fallback *endpointsharding.ChildState
-	failed := base.NewErrPicker(status.Error(codes.Unavailable, p.reason.Error()))
-	waiting := false
+	call := callIn(info.Ctx)
+	if call == nil {
+		return balancer.PickResult{}, errNoCall
+	}
+	var failed *endpointsharding.ChildState
+	waiting, tried := false, false
 	start := int(p.next.Add(1))
 	for i := range p.children {
 		child := &p.children[(start+i)%len(p.children)]
 		switch child.State.ConnectivityState {
 		case connectivity.Ready:
-			if !call.tried(address(child)) {
-				return take(child, info, call)
+			if call.hasTried(first(child.Endpoint)) {
+				tried = true
+				continue
 			}
-			fallback = child
+			if result, err := p.take(child, info, call); !errors.Is(err, resilience.ErrOpen) {
+				return result, err
+			}
 		case connectivity.TransientFailure:
-			failed = child.State.Picker
+			failed = child
 		default:
 			waiting = true
 		}
 	}
+	if tried {
+		if result, err := p.again(start, info, call); !errors.Is(err, resilience.ErrOpen) {
+			return result, err
+		}
+	}
 	switch {
-	case fallback != nil:
-		return take(fallback, info, call)
 	case waiting:
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+	case call.refused():
+		return balancer.PickResult{}, status.Error(codes.Unavailable, resilience.ErrOpen.Error())
+	case failed != nil:
+		return failed.State.Picker.Pick(info)
 	default:
-		return failed.Pick(info)
+		return balancer.PickResult{}, status.Error(codes.Unavailable, p.reason.Error())
 	}
 }
 
-func address(child *endpointsharding.ChildState) string {
-	if len(child.Endpoint.Addresses) == 0 {
+// errNoCall is a call that did not come through a [Channel]'s interceptors, which
+// nothing does.
+var errNoCall = status.Error(codes.Internal, "a call without its state")
+
+// again takes an instance that the call has tried.
+func (p *picker) again(start int, info balancer.PickInfo, call *callState) (balancer.PickResult, error) {
+	for i := range p.children {
+		child := &p.children[(start+i)%len(p.children)]
+		if child.State.ConnectivityState != connectivity.Ready || !call.hasTried(first(child.Endpoint)) {
+			continue
+		}
+		if result, err := p.take(child, info, call); !errors.Is(err, resilience.ErrOpen) {
+			return result, err
+		}
+	}
+	return balancer.PickResult{}, resilience.ErrOpen
+}
+
+func first(endpoint resolver.Endpoint) string {
+	if len(endpoint.Addresses) == 0 {
 		return ""
 	}
-	return child.Endpoint.Addresses[0].Addr
+	return endpoint.Addresses[0].Addr
 }
 
-// take picks an instance and notes it as tried. gRPC reports a pick whose
-// connection was gone already as done with no error and nothing sent: that was
-// no try.
-func take(child *endpointsharding.ChildState, info balancer.PickInfo, call *callState) (balancer.PickResult, error) {
+// take picks an instance and tells the call, unless the instance's breaker does
+// not let it pass: then the error is [resilience.ErrOpen].
+func (p *picker) take(child *endpointsharding.ChildState, info balancer.PickInfo, call *callState) (balancer.PickResult, error) {
+	var permit resilience.Permit
+	instance := first(child.Endpoint)
+	if breaker := p.breakers.of(instance, call.channel.config.Breaker); breaker != nil {
+		var err error
+		if permit, err = breaker.Allow(); err != nil {
+			call.refuse(instance, breaker.RecoveryTimeLeft())
+			return balancer.PickResult{}, resilience.ErrOpen
+		}
+	}
 	result, err := child.State.Picker.Pick(info)
 	if err != nil {
+		permit.Done(resilience.Ignored)
 		return result, err
 	}
-	instance, done := address(child), result.Done
-	call.setTried(instance, true)
-	result.Done = func(info balancer.DoneInfo) {
-		if info.Err == nil && !info.BytesSent {
-			call.setTried(instance, false)
-		}
-		if done != nil {
-			done(info)
-		}
-	}
+	result.Done = call.pick(instance, permit, result.Done)
 	return result, nil
 }

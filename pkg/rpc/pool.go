@@ -76,7 +76,7 @@ type Pool struct {
 	mu      sync.Mutex
 	members map[Key]*member
 	retired map[*generation]bool // with calls that have not ended
-	changed chan struct{} // closed and made anew when a member becomes idle or leaves
+	changed chan struct{}        // closed and made anew when a member becomes idle or leaves
 	closed  bool
 }
 

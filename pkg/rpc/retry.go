@@ -51,18 +51,40 @@ func (e *CallError) GRPCStatus() *status.Status {
 	return status.FromProto(p)
 }
 
-// unary is the channel's owner of retry.
+// unary is the channel's owner of retry. A call that goes well at once costs no
+// more than its headers.
 func (ch *Channel) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
-	ctx, call := withCall(ch.outgoing(ctx))
-	_, err := repeat(ctx, ch, call, func(ctx context.Context) (struct{}, metadata.MD, error) {
-		var trailer metadata.MD
-		err := invoke(ctx, method, req, reply, cc, append(slices.Clip(options), grpc.Trailer(&trailer))...)
-		return struct{}{}, trailer, err
+	ctx, call := ch.call(ctx)
+	err := ch.send(ctx, call, method, req, reply, cc, invoke, options)
+	if err == nil {
+		ch.budget.Success()
+		return nil
+	}
+	first := true
+	_, err = repeat(ctx, call, func() (struct{}, error) {
+		if first {
+			first = false
+			return struct{}{}, err
+		}
+		return struct{}{}, ch.send(ctx, call, method, req, reply, cc, invoke, options)
 	})
 	if attempts := call.list(); err != nil && len(attempts) > 1 {
 		return &CallError{Attempts: attempts, Err: err}
 	}
 	return lastError(err)
+}
+
+// send makes one attempt.
+func (ch *Channel) send(ctx context.Context, call *callState, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, options []grpc.CallOption) error {
+	call.begin()
+	ctx, cancel := ch.attemptContext(ctx, call)
+	defer cancel()
+	err := invoke(ctx, method, req, reply, cc, options...)
+	if err != nil {
+		err = call.unsent(err)
+	}
+	call.end(err)
+	return err
 }
 
 // lastError drops the retry's own wrapping, of which one attempt has no need.
@@ -74,26 +96,18 @@ func lastError(err error) error {
 	return err
 }
 
-// repeat makes attempts, each with its own deadline, span and number, as the
-// channel's retry says. f returns the trailer, in which a server may push back.
-func repeat[T any](ctx context.Context, ch *Channel, call *callState, f func(context.Context) (T, metadata.MD, error)) (T, error) {
-	var trailer metadata.MD
+// repeat makes attempts as the channel's retry says. f makes one, and notes its
+// beginning and its end in the call.
+func repeat[T any](ctx context.Context, call *callState, f func() (T, error)) (T, error) {
+	ch := call.channel
 	policy := resilience.Policy{
 		Tries:   ch.retry.Tries,
 		Backoff: ch.retry.Backoff,
 		Budget:  ch.budget,
-		Judge:   func(err error) (bool, time.Duration) { return ch.judge(err, trailer) },
+		Judge:   func(err error) (bool, time.Duration) { return ch.judge(err, call.trailer()) },
 		OnRetry: func(try resilience.Try) { ch.announce(call, try) },
 	}
-	value, err := resilience.Do(ctx, policy, func(ctx context.Context) (T, error) {
-		ctx, cancel := ch.attemptContext(ctx)
-		defer cancel()
-		ctx, a := call.begin(ctx)
-		value, md, err := f(numbered(ctx, a.number))
-		trailer = md
-		call.end(a, err)
-		return value, err
-	})
+	value, err := resilience.Do(ctx, policy, func(context.Context) (T, error) { return f() })
 	var retry *resilience.RetryError
 	if errors.As(err, &retry) && retry.Stopped != nil && !errors.Is(retry.Stopped, resilience.ErrFinal) {
 		call.explain("not retried: "+retry.Stopped.Error(), 0)
@@ -101,17 +115,25 @@ func repeat[T any](ctx context.Context, ch *Channel, call *callState, f func(con
 	return value, err
 }
 
-func (ch *Channel) attemptContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	if ch.retry.AttemptTimeout <= 0 {
+// attemptContext returns the context of the attempt that has begun, with its
+// deadline and its headers.
+func (ch *Channel) attemptContext(ctx context.Context, call *callState) (context.Context, context.CancelFunc) {
+	ctx, limit := ch.outgoing(ctx, call), ch.retry.AttemptTimeout
+	deadline, bounded := ctx.Deadline()
+	if limit <= 0 || bounded && time.Until(deadline) <= limit {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, ch.retry.AttemptTimeout)
+	return context.WithTimeout(ctx, limit)
 }
 
 // judge says whether an attempt is worth another one (G3). A literal address
-// that never answered is not, since there is nowhere else to go; nor are
-// settings that do not fit the server's.
+// that never answered is not, since there is nowhere else to go; nor are open
+// breakers, for whoever has a fallback to turn to, nor settings that do not fit
+// the server's.
 func (ch *Channel) judge(err error, trailer metadata.MD) (bool, time.Duration) {
+	if _, open := errors.AsType[*UnavailableError](err); open {
+		return false, 0
+	}
 	switch s := status.Convert(err); s.Code() {
 	case codes.DeadlineExceeded:
 	case codes.Unavailable:
@@ -142,16 +164,19 @@ func (ch *Channel) announce(call *callState, try resilience.Try) {
 // stream gives streams the same metadata. They are not retried, but they wait
 // for a connection no longer than an attempt may take.
 func (ch *Channel) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
-	ctx = numbered(ch.outgoing(ctx), 1)
+	ctx, call := ch.call(ctx)
+	ctx = ch.outgoing(ctx, call)
 	limit := ch.retry.AttemptTimeout
 	if limit <= 0 {
-		return streamer(ctx, desc, cc, method, options...)
+		stream, err := streamer(ctx, desc, cc, method, options...)
+		return stream, call.unsent(err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	timer := time.AfterFunc(limit, cancel)
 	stream, err := streamer(ctx, desc, cc, method, append(slices.Clip(options), grpc.OnFinish(func(error) { cancel() }))...)
 	inTime := timer.Stop()
 	if err != nil {
+		err = call.unsent(err)
 		cancel()
 	}
 	if inTime {
@@ -160,37 +185,32 @@ func (ch *Channel) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.C
 	return nil, status.Errorf(codes.DeadlineExceeded, "no connection to %s within %v", ch.config.Name, limit)
 }
 
-// outgoing adds what is the same for all attempts of a call. What the caller
-// has set stays.
-func (ch *Channel) outgoing(ctx context.Context) context.Context {
-	md, _ := metadata.FromOutgoingContext(ctx)
-	md = md.Copy()
-	if md == nil {
-		md = metadata.MD{}
+// outgoing adds the headers of an attempt: the call's request id, which is the
+// same for all attempts, and a span of the attempt's own in the call's trace.
+// What the caller has set stays.
+func (ch *Channel) outgoing(ctx context.Context, call *callState) context.Context {
+	var array [20]string
+	names := &ch.config.Headers
+	list := append(
+		array[:0],
+		names.RequestID, call.requestID(),
+		names.ClientVersion, ch.config.ClientVersion,
+		names.APIVersion, ch.config.APIVersion,
+	)
+	list = telemetry.AppendTraceHeaders(list, telemetry.NextSpan(call.trace))
+	if n := call.current.number; n > 1 {
+		list = append(list, headerAttempts, strconv.Itoa(n-1))
 	}
-	setDefault(md, ch.config.Headers.RequestID, telemetry.CleanRequestID(telemetry.RequestID(ctx)))
-	setDefault(md, ch.config.Headers.ClientVersion, ch.config.ClientVersion)
-	setDefault(md, ch.config.Headers.APIVersion, ch.config.APIVersion)
-	return metadata.NewOutgoingContext(telemetry.WithSpan(ctx), md)
+	return metadata.AppendToOutgoingContext(ctx, missing(list, call.given)...)
 }
 
-func setDefault(md metadata.MD, name, value string) {
-	if value != "" && len(md.Get(name)) == 0 {
-		md.Set(name, value)
+// missing drops from names and values in turn what is empty or given.
+func missing(list []string, given metadata.MD) []string {
+	kept := list[:0]
+	for i := 0; i < len(list); i += 2 {
+		if list[i+1] != "" && len(given.Get(list[i])) == 0 {
+			kept = append(kept, list[i], list[i+1])
+		}
 	}
-}
-
-// numbered adds what differs between attempts: the number of those before, and
-// a span of its own in the call's trace.
-func numbered(ctx context.Context, number int) context.Context {
-	ctx = telemetry.WithSpan(ctx)
-	md, _ := metadata.FromOutgoingContext(ctx)
-	md = md.Copy()
-	for name, value := range telemetry.TraceHeaders(ctx) {
-		setDefault(md, name, value)
-	}
-	if number > 1 {
-		md.Set(headerAttempts, strconv.Itoa(number-1))
-	}
-	return metadata.NewOutgoingContext(ctx, md)
+	return kept
 }

@@ -3,11 +3,11 @@ package telemetry_test
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"pgregory.net/rapid"
 
@@ -57,31 +57,67 @@ func TestRequestIDInContext(t *testing.T) {
 	}
 }
 
-func TestTraceHeaders(t *testing.T) {
-	if h := telemetry.TraceHeaders(t.Context()); len(h) != 0 {
-		t.Errorf("headers of a bare context: %v", h)
+// headers returns what AppendTraceHeaders appends, by name.
+func headers(span trace.SpanContext) map[string]string {
+	list, all := telemetry.AppendTraceHeaders(nil, span), map[string]string{}
+	for i := 0; i < len(list); i += 2 {
+		all[list[i]] = list[i+1]
 	}
-	root := telemetry.WithSpan(t.Context())
-	child := telemetry.WithSpan(root)
-	h := telemetry.TraceHeaders(child)
-	span, parent := trace.SpanContextFromContext(child), trace.SpanContextFromContext(root)
-	if span.TraceID() != parent.TraceID() || span.SpanID() == parent.SpanID() {
-		t.Errorf("child %v of %v", span, parent)
+	return all
+}
+
+// TestTraceHeadersAreOpenTelemetrys compares the W3C half with OpenTelemetry's own propagator, for any span.
+func TestTraceHeadersAreOpenTelemetrys(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		config := trace.SpanContextConfig{TraceFlags: trace.TraceFlags(rapid.Byte().Draw(t, "flags")) & trace.FlagsSampled}
+		copy(config.TraceID[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "trace"))
+		copy(config.SpanID[:], rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "span"))
+		if rapid.Bool().Draw(t, "state") {
+			config.TraceState, _ = trace.ParseTraceState("vendor=a,other=b")
+		}
+		span := trace.NewSpanContext(config)
+		want := propagation.MapCarrier{}
+		propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(context.Background(), span), want)
+		got := headers(span)
+		for _, name := range []string{spec.HeaderTraceParent, spec.HeaderTraceState} {
+			if got[name] != want[name] {
+				t.Fatalf("%s = %q, want %q", name, got[name], want[name])
+			}
+		}
+		if !span.IsValid() {
+			return
+		}
+		sampled := map[string]string{"0": "00", "1": "01"}[got[spec.HeaderB3Sampled]]
+		b3 := "00-" + got[spec.HeaderB3TraceID] + "-" + got[spec.HeaderB3SpanID] + "-" + sampled
+		if b3 != got[spec.HeaderTraceParent] {
+			t.Fatalf("the two forms differ: %v", got)
+		}
+	})
+}
+
+func TestSpansOfATrace(t *testing.T) {
+	root := telemetry.NextSpan(trace.SpanContext{})
+	child := telemetry.NextSpan(root)
+	if !root.IsValid() || !root.IsSampled() {
+		t.Errorf("root = %v, want a valid, sampled span", root)
 	}
-	if !regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-01$`).MatchString(h[spec.HeaderTraceParent]) {
-		t.Errorf("traceparent = %q", h[spec.HeaderTraceParent])
+	if child.TraceID() != root.TraceID() || child.SpanID() == root.SpanID() || !child.IsValid() {
+		t.Errorf("child %v of %v", child, root)
 	}
-	want := fmt.Sprintf("00-%s-%s-01", h[spec.HeaderB3TraceID], h[spec.HeaderB3SpanID])
-	if h[spec.HeaderTraceParent] != want || h[spec.HeaderB3Sampled] != "1" {
-		t.Errorf("the two forms differ: %v", h)
+	begun := telemetry.Trace(trace.SpanContext{})
+	if a, b := telemetry.NextSpan(begun), telemetry.NextSpan(begun); a.TraceID() != b.TraceID() || a.SpanID() == b.SpanID() {
+		t.Errorf("spans %v and %v of one trace", a, b)
+	}
+	unsampled := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+	if telemetry.NextSpan(unsampled).IsSampled() {
+		t.Error("below an unsampled span there is a sampled one")
 	}
 }
 
-func TestUnsampledParentStaysUnsampled(t *testing.T) {
-	parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
-	h := telemetry.TraceHeaders(telemetry.WithSpan(trace.ContextWithSpanContext(t.Context(), parent)))
-	if h[spec.HeaderB3Sampled] != "0" || !strings.HasSuffix(h[spec.HeaderTraceParent], "-00") {
-		t.Errorf("headers = %v", h)
+func TestSpansDoNotAllocate(t *testing.T) {
+	list := make([]string, 0, 16)
+	if n := testing.AllocsPerRun(100, func() { list = telemetry.AppendTraceHeaders(list[:0], telemetry.NextSpan(trace.SpanContext{})) }); n > 1 {
+		t.Errorf("%v allocations, want the one of traceparent", n)
 	}
 }
 

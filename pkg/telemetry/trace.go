@@ -1,48 +1,69 @@
 package telemetry
 
 import (
-	"context"
-	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
 
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
-// WithSpan returns a context with a span of its own: a child of the span that
-// ctx carries, or the root of a new, sampled trace. It only makes ids; recording
-// the span is up to who owns a tracer.
-func WithSpan(ctx context.Context) context.Context {
-	parent := trace.SpanContextFromContext(ctx)
-	span := trace.SpanContextConfig{
-		TraceID:    parent.TraceID(),
-		TraceFlags: parent.TraceFlags(),
-		TraceState: parent.TraceState(),
+// Trace returns parent when it belongs to a trace, otherwise a new, sampled trace
+// for spans to be the roots of.
+func Trace(parent trace.SpanContext) trace.SpanContext {
+	if parent.HasTraceID() {
+		return parent
 	}
-	if !parent.IsValid() {
-		rand.Read(span.TraceID[:]) // never fails
-		span.TraceFlags = trace.FlagsSampled
-	}
-	rand.Read(span.SpanID[:])
-	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(span))
+	var id trace.TraceID
+	binary.NativeEndian.PutUint64(id[:8], rand.Uint64()) //nolint:gosec // an id is unique and no secret
+	binary.NativeEndian.PutUint64(id[8:], rand.Uint64()) //nolint:gosec // see above
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, TraceFlags: trace.FlagsSampled})
 }
 
-// TraceHeaders returns the request metadata that hands ctx's span to the next
-// service, in the W3C form and in B3's multi-header form. It is empty when ctx
-// has no span.
-func TraceHeaders(ctx context.Context) map[string]string {
-	headers := map[string]string{}
-	span := trace.SpanContextFromContext(ctx)
+// NextSpan returns a span below parent, or the root of a new, sampled trace when
+// parent belongs to none. It only makes ids; recording the span is up to who owns
+// a tracer. It does not allocate.
+func NextSpan(parent trace.SpanContext) trace.SpanContext {
+	parent = Trace(parent)
+	var id trace.SpanID
+	binary.NativeEndian.PutUint64(id[:], rand.Uint64()|1) //nolint:gosec // an id is unique and no secret; never zero
+	return parent.WithSpanID(id).WithRemote(false)
+}
+
+// AppendTraceHeaders appends the request metadata that hands span to the next
+// service, as names and values in turn: the W3C form
+// (https://www.w3.org/TR/trace-context/) and B3's multi-header form
+// (https://github.com/openzipkin/b3-propagation). It appends nothing for a span
+// that is not valid. Its one allocation is the traceparent, of which the ids of
+// B3 are parts.
+func AppendTraceHeaders(list []string, span trace.SpanContext) []string {
 	if !span.IsValid() {
-		return headers
+		return list
 	}
-	propagation.TraceContext{}.Inject(ctx, propagation.MapCarrier(headers))
-	headers[spec.HeaderB3TraceID] = span.TraceID().String()
-	headers[spec.HeaderB3SpanID] = span.SpanID().String()
-	headers[spec.HeaderB3Sampled] = "0"
+	const (
+		traceAt = len("00-")
+		spanAt  = traceAt + 2*len(trace.TraceID{}) + 1
+		flagsAt = spanAt + 2*len(trace.SpanID{}) + 1
+	)
+	text := [flagsAt + 2]byte{0: '0', 1: '0', 2: '-', spanAt - 1: '-', flagsAt - 1: '-', flagsAt: '0', flagsAt + 1: '0'}
+	traceID, spanID, sampled := span.TraceID(), span.SpanID(), "0"
+	hex.Encode(text[traceAt:], traceID[:])
+	hex.Encode(text[spanAt:], spanID[:])
 	if span.IsSampled() {
-		headers[spec.HeaderB3Sampled] = "1"
+		text[flagsAt+1], sampled = '1', "1"
 	}
-	return headers
+	parent := string(text[:])
+	list = append(
+		list,
+		spec.HeaderTraceParent, parent,
+		spec.HeaderB3TraceID, parent[traceAt:spanAt-1],
+		spec.HeaderB3SpanID, parent[spanAt:flagsAt-1],
+		spec.HeaderB3Sampled, sampled,
+	)
+	if state := span.TraceState(); state.Len() > 0 {
+		list = append(list, spec.HeaderTraceState, state.String())
+	}
+	return list
 }
