@@ -17,13 +17,14 @@ import (
 // ConsulVersion is the version of the Consul server.
 const ConsulVersion = "1.19.2"
 
-// ConsulServer is one Consul agent in server mode with its HTTP API and DNS on
+// ConsulServer is one Consul agent, a server unless JoinLAN says otherwise, with its HTTP API and DNS on
 // loopback.
 type ConsulServer struct {
 	Addr  string // host:port of the HTTP API
 	DNS   string // host:port of the DNS interface, UDP and TCP
 	Token string // the management token when ACLs are on, else empty
 
+	lan  string // host:port at which other agents of the datacenter join
 	wan  string // host:port at which other datacenters join
 	bin  string
 	dir  string
@@ -63,6 +64,16 @@ func JoinWAN(other *ConsulServer) ConsulOption {
 	}
 }
 
+// JoinLAN makes the agent a client of the datacenter of another one, which is a
+// server; its node is called by name.
+func JoinLAN(other *ConsulServer, name string) ConsulOption {
+	return func(config map[string]any, _ *ConsulServer) {
+		delete(config, "bootstrap_expect")
+		config["server"], config["node_name"] = false, name
+		config["retry_join"] = []string{other.lan}
+	}
+}
+
 // WithConfig sets a key of the agent's configuration file, such as "services";
 // a nil value takes the key away.
 func WithConfig(key string, value any) ConsulOption {
@@ -92,14 +103,14 @@ func StartConsul(dir string, opts ...ConsulOption) (*ConsulServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	http, dns, wan := freePort(), freePort(), freePort()
+	http, dns, lan, wan := freePort(), freePort(), freePort(), freePort()
 	server := &ConsulServer{
-		Addr: loopback(http), DNS: loopback(dns), wan: loopback(wan),
+		Addr: loopback(http), DNS: loopback(dns), lan: loopback(lan), wan: loopback(wan),
 		bin: filepath.Join(home, "consul"), dir: dir,
 	}
 	ports := map[string]any{
 		"http": http, "dns": dns, "grpc": -1, "grpc_tls": -1,
-		"server": freePort(), "serf_lan": freePort(), "serf_wan": wan,
+		"server": freePort(), "serf_lan": lan, "serf_wan": wan,
 	}
 	if err := server.configure(ports, opts); err != nil {
 		return nil, fmt.Errorf("start consul: %w", err)

@@ -3,6 +3,7 @@ package discover
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // NoteKind says what is odd about an instance that Consul lets in nevertheless.
@@ -13,7 +14,6 @@ const (
 	NameDiffers    NoteKind = "name_differs"         // registered in other letters, small or capital; Consul takes them for the same
 	NoPort         NoteKind = "no_port"              // registered with port 0
 	NoAddress      NoteKind = "no_address"           // neither it nor its node has one
-	AnyAddress     NoteKind = "unspecified_address"  // registered as 0.0.0.0 or ::
 	LoopbackOnly   NoteKind = "loopback_address"     // an address of its own node, which has another for the others
 	SameAddress    NoteKind = "same_address"         // another id is registered at the same address and port
 	NoWeight       NoteKind = "no_weight"            // its weight at its present health is 0
@@ -56,19 +56,19 @@ func notes(name string, instance Instance) []Note {
 }
 
 func addressNotes(instance Instance) []Note {
-	address, err := netip.ParseAddr(instance.Address)
-	node, nodeErr := netip.ParseAddr(instance.NodeAddress)
 	switch {
 	case instance.Address == "":
 		return []Note{note(NoAddress, "", "neither it nor its node is registered with an address")}
-	case err != nil:
-		return nil // a name, which is resolved where it is dialled
-	case address.IsUnspecified():
-		return []Note{note(AnyAddress, instance.Address, "its address %s is every address of its own machine, and leads nowhere from another", instance.Address)}
-	case address.IsLoopback() && nodeErr == nil && !node.IsLoopback():
+	case loopback(instance.Address) && !loopback(instance.NodeAddress):
 		return []Note{note(LoopbackOnly, instance.Address, "its address %s leads to it on node %s (%s) alone", instance.Address, instance.Node, instance.NodeAddress)}
 	}
 	return nil
+}
+
+// loopback tells an address that leads nowhere but to the machine that asks.
+func loopback(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(address, "localhost")
 }
 
 // noteSameAddress notes the instances that are registered at one address and port under several ids.
