@@ -396,7 +396,7 @@ func explainTable(t *testing.T) []explained {
 			make: registered(`"Weights": {"Passing": 1, "Warning": 0}, "Check": {"TTL": "1h", "Status": "warning"}`),
 		},
 		{
-			name: "note: left out and answers", note: discover.AnswersHere, kind: discover.CheckCritical, sentence: "it answers from here all the same: tcp 127.0.0.1:",
+			name: "note: left out and answers", note: discover.AnswersHere, kind: discover.CheckNotRun, sentence: "it answers from here all the same: tcp 127.0.0.1:",
 			options: []discover.ExplainOption{discover.Probing(discover.TCPProbe, discover.ProbeOptions{})},
 			make: func(t *testing.T, w *explainWorld, service string) {
 				_, port, _ := net.SplitHostPort(grpcHealth)
