@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/suokelife/suokectl/cmd/discover/kv"
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
 	"github.com/suokelife/suokectl/internal/failure"
@@ -40,6 +41,8 @@ says otherwise; when none is, the answer is the reason and not an empty table.`,
 		NewCmdDeregister(f, nil),
 		NewCmdMaintenance(f, nil),
 		NewCmdProbe(f, nil),
+		NewCmdResolve(f, nil),
+		kv.NewCmdKV(f),
 	)
 	return cmd
 }
