@@ -136,8 +136,9 @@ func TestExplanationJSON(t *testing.T) {
 	want := `[{"instance":{"id":"s-127.0.0.1-1","name":"s","version":"v1","address":"127.0.0.1","port":1,"tags":["t"],` +
 		`"meta":{"version":"v1"},"node":"lab","node_address":"127.0.0.1","datacenter":"dc1","weights":{"passing":1,"warning":1},"health":"critical","checks":[` +
 		`{"id":"serfHealth","name":"Serf Health Status","kind":"","status":"passing","output":"Agent alive and reachable","notes":"","on_node":true},` +
-		`{"id":"service:s-127.0.0.1-1:1","name":"Service 's' check","kind":"ttl","status":"critical","output":"told to be critical","notes":"","on_node":false}]},` +
-		`"causes":[{"kind":"check_critical","wanted":"passing","check":{"id":"service:s-127.0.0.1-1:1","name":"Service 's' check","kind":"ttl","status":"critical","output":"told to be critical","notes":"","on_node":false}}]}]`
+		`{"id":"service:s-127.0.0.1-1:1","name":"Service 's' check","kind":"ttl","status":"critical","output":"told to be critical","notes":"the process reports itself, every 1h0m0s at the latest","on_node":false}]},` +
+		`"causes":[{"kind":"check_critical","wanted":"passing","has":"critical","failure":"reported","check":{"id":"service:s-127.0.0.1-1:1","name":"Service 's' check","kind":"ttl","status":"critical","output":"told to be critical","notes":"the process reports itself, every 1h0m0s at the latest","on_node":false},` +
+		`"sentence":"check \"Service 's' check\" is critical: told to be critical"}]}]`
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode"
@@ -26,7 +27,7 @@ func (c Cause) words(of Instance) string {
 	case FilterMismatch:
 		return "it does not match the filter " + c.Wanted
 	case OtherDatacenter:
-		return fmt.Sprintf("it is in datacenter %s, not %s", c.Has, c.Wanted)
+		return fmt.Sprintf("it is in datacenter %s, not %s", c.Has, cmp.Or(c.Wanted, "the agent's own"))
 	case NotInCatalogue:
 		return "the agent knows it, and the catalogue does not: nobody else can find it"
 	case HiddenByACL:
