@@ -47,7 +47,7 @@ be asked or hides a part of its answer; stderr and the JSON say how old they are
 		Example: `suokectl discover instances auth-service
 suokectl discover instances auth-service --version v1 --tag prod -o json
 suokectl discover instances auth-service --health any -o wide
-suokectl discover instances auth-service --filter 'Service.Port > 1024' --near _agent --stale-ok
+suokectl discover instances auth-service --filter 'Service.Port != 0' --near _agent --stale-ok
 printf 'kind: DestinationRule\nspec: {host: auth-service, subsets: [{name: new, labels: {version: v2}}]}\n' > rule.yaml
 suokectl discover instances auth-service --subset new --destination-rule rule.yaml
 suokectl discover instances auth-service --version v9 # exits 1`,

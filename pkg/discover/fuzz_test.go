@@ -44,3 +44,36 @@ func FuzzReply(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCatalogue plays an agent that answers with anything to whatever is asked of all services and nodes.
+func FuzzCatalogue(f *testing.F) {
+	for _, seed := range []string{
+		`{"a": ["t"], "b": []}`, `[{"Node": "n"}]`, `{"Node": {"Node": "n"}, "Services": [{"ID": "i", "Service": "s"}, null]}`,
+		`[{"Node": "n", "ServiceID": "", "Status": "critical"}]`, `null`, `{}`, `[]`, `[null]`, ``, `{"Services": [{}]}`,
+	} {
+		f.Add(seed, seed, seed)
+	}
+	f.Add(`{"a": [], "b": []}`, `[{"Node": "n"}]`, `{"Node": {"Node": "n"}, "Services": [{"ID": "i", "Service": "a"}]}`)
+	f.Fuzz(func(t *testing.T, services, nodes, others string) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/v1/catalog/services":
+				_, _ = io.WriteString(w, services)
+			case "/v1/catalog/nodes":
+				_, _ = io.WriteString(w, nodes)
+			default:
+				_, _ = io.WriteString(w, others)
+			}
+		}))
+		defer server.Close()
+		c := client(t, discover.Config{Address: server.URL})
+		_, ofServices := c.Services(t.Context(), discover.Query{})
+		_, ofNodes := c.Nodes(t.Context(), discover.Query{})
+		for _, err := range []error{ofServices, ofNodes} {
+			var request *discover.RequestError
+			if err != nil && !(errors.As(err, &request) && strings.HasPrefix(err.Error(), "list the ")) {
+				t.Errorf("%#v is of no known type", err)
+			}
+		}
+	})
+}
