@@ -127,7 +127,9 @@ func TestTheErrorsOwnDelayWins(t *testing.T) {
 
 func TestWithFallback(t *testing.T) {
 	ctx := t.Context()
-	guest := func(_ context.Context, e *resilience.UnavailableError) (string, error) { return "guest: " + e.Code, nil }
+	guest := func(_ context.Context, e *resilience.UnavailableError) (string, error) {
+		return "guest: " + e.Code, nil
+	}
 	fail := func(err error) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return "", err }
 	}

@@ -1,6 +1,7 @@
 package secure
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/suokelife/suokectl/pkg/spec"
@@ -24,7 +25,7 @@ func (c CallCredentials) GetRequestMetadata(context.Context, ...string) (map[str
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{or(c.Header, spec.HeaderAuthorization): "Bearer " + token}, nil
+	return map[string]string{cmp.Or(c.Header, spec.HeaderAuthorization): "Bearer " + token}, nil
 }
 
 // RequireTransportSecurity reports whether TLS is demanded.

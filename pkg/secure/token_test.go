@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -173,19 +174,42 @@ func TestCallCredentials(t *testing.T) {
 }
 
 func TestFileToken(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "token")
-	read := secure.FileToken(path)
-	if _, err := read(); err == nil {
-		t.Error("a missing file gave a token")
-	}
 	for content, want := range map[string]string{"abc\n": "abc", "": "", "two words": "", "esc\x1b[0m": ""} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := read(); got != want || (err == nil) != (want != "") {
+		path := writeFile(t, "token", content)
+		if got, err := secure.FileToken(path)(); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q gave %q, %v", content, got, err)
 		}
 	}
+}
+
+func TestFileTokenFollowsItsFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "token")
+		read := secure.FileToken(path)
+		want := func(want string) {
+			t.Helper()
+			if got, err := read(); got != want || (err == nil) != (want != "") {
+				t.Errorf("got %q, %v, want %q", got, err, want)
+			}
+		}
+		want("") // there is no file yet
+		replaceFile(t, path, "first")
+		want("first")
+		replaceFile(t, path, "second")
+		time.Sleep(time.Second)
+		want("second")
+		replaceFile(t, path, "")
+		time.Sleep(time.Second)
+		want("second") // the rotation is not over
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		want("second")
+		replaceFile(t, path, "third")
+		time.Sleep(time.Second)
+		want("third")
+	})
 }
 
 func Example() {
