@@ -117,7 +117,7 @@ func ReadKeys(dir, prefix string) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the folder of keys: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was only read from
 	var entries []Entry
 	from := map[string]string{} // the path that each key came from
 	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
