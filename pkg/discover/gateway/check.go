@@ -1,0 +1,304 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/suokelife/suokectl/pkg/spec"
+)
+
+// most is how many services, routes and plugins of a file are looked at: aliases make large ones of small files.
+const most = 100_000
+
+// checker collects findings.
+type checker struct {
+	file     *file
+	findings []Finding
+	services []*service
+	names    map[string]bool // of services and of routes, behind their kind
+	seen     int
+}
+
+// service is what was understood of a service of the file.
+type service struct {
+	node, host, port *node
+	name             string
+	named            Host
+	isConsul, routed bool
+	plugin           *node // consul-discovery's
+}
+
+// Check reads a declarative configuration of Kong and returns its findings in the order of their places, notes among
+// them; Defects counts the others. File is what findings call it. It never fails: what cannot be read is a finding.
+func Check(file string, text []byte) []Finding {
+	return sorted(check(file, text).findings)
+}
+
+func check(name string, text []byte) *checker {
+	c := &checker{file: newFile(name, text), names: map[string]bool{}}
+	root, err := c.file.parse()
+	var syntax *syntaxError
+	switch {
+	case errors.As(err, &syntax):
+		c.report(RuleSyntax, Error, syntax.span, "", "%s", syntax.message)
+	case root == nil:
+		c.report(RuleSyntax, Error, c.file.span(nil), "`suokectl discover gateway render` writes one", "the file is empty")
+	default:
+		c.root(root)
+	}
+	return c
+}
+
+// report keeps a finding. Texts of the file may be in it, so its message is made one line.
+func (c *checker) report(rule string, severity Severity, at Span, fix, format string, a ...any) {
+	c.findings = append(c.findings, Finding{
+		Rule: rule, Severity: severity, File: c.file.name, Span: at,
+		Message: oneLine(fmt.Sprintf(format, a...)), Fix: oneLine(fix),
+	})
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+func (c *checker) root(root *node) {
+	if !c.conform(root, "the file", rootKeys) {
+		return
+	}
+	c.version(root)
+	for _, n := range c.list(root.get("services"), "a service", serviceKeys) {
+		c.service(n)
+	}
+	for _, n := range c.list(root.get("routes"), "a route", routeKeys) {
+		c.route(n, c.named(n.get("service")))
+	}
+	for _, n := range c.list(root.get("plugins"), "a plugin", pluginKeys) {
+		c.plugin(n, c.named(n.get("service")))
+	}
+	upstreams := map[string]bool{}
+	for _, n := range c.list(root.get("upstreams"), "an upstream", nil) {
+		upstreams[n.get("name").string()] = true
+	}
+	for _, s := range c.services {
+		c.wholeService(s, upstreams)
+	}
+}
+
+func (c *checker) version(root *node) {
+	const fix = `begin the file with _format_version: "3.0"`
+	version := root.get("_format_version")
+	switch {
+	case version == nil:
+		c.report(RuleFormatVersion, Error, root.span, fix, "Kong refuses a file without _format_version")
+	case !slices.Contains([]string{"1.1", "2.1", "3.0"}, version.text):
+		c.report(RuleFormatVersion, Error, version.span, fix, "Kong knows no format version %s", version.describe())
+	}
+}
+
+// list returns the entities of a list that are mappings.
+func (c *checker) list(n *node, what string, s schema) []*node {
+	if n == nil || n.kind != isList {
+		return nil
+	}
+	var out []*node
+	for _, item := range n.items {
+		if c.seen++; c.seen > most {
+			c.report(RuleSyntax, Error, n.span, "", "there are more than %d entities; the rest is not checked", most)
+			return out
+		}
+		if s == nil || c.conform(item, what, s) {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// named is the service of the file that a reference means, by name, in either of Kong's forms.
+func (c *checker) named(reference *node) *service {
+	name := reference.string()
+	if reference != nil && reference.kind == isMapping {
+		name = reference.get("name").string()
+	}
+	for _, s := range c.services {
+		if name != "" && s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+func (n *node) string() string {
+	if n == nil || n.kind != isText {
+		return ""
+	}
+	return n.text
+}
+
+func (c *checker) service(n *node) {
+	s := &service{node: n, host: n.get("host"), port: n.get("port"), name: n.get("name").string()}
+	c.services = append(c.services, s)
+	c.unique("service", n.get("name"))
+	c.address(s)
+	c.serviceProtocol(n)
+	c.numbers(n)
+	for _, route := range c.list(n.get("routes"), "a route", routeKeys) {
+		c.route(route, s)
+	}
+	for _, plugin := range c.list(n.get("plugins"), "a plugin", pluginKeys) {
+		c.plugin(plugin, s)
+	}
+}
+
+func (c *checker) unique(kind string, name *node) {
+	if name.string() == "" {
+		return
+	}
+	key := kind + " " + name.text
+	if c.names[key] {
+		c.report(RuleDuplicateName, Error, name.span, "", "there is another %s of the name %s", kind, name.text)
+	}
+	c.names[key] = true
+}
+
+// address finds out what the service's host means.
+func (c *checker) address(s *service) {
+	whole := s.node.get("url")
+	switch {
+	case whole.string() == "" && s.host.string() == "":
+		c.report(RuleHostMissing, Error, s.node.span, "host: "+example(s.name), "the service%s has neither host nor url", spaced(s.name))
+		return
+	case whole.string() != "" && s.host != nil:
+		c.report(RuleHostTwice, Warning, whole.span, "keep one of them", "url overrides the service's host, port, protocol and path")
+	}
+	name, at := s.host.string(), s.host
+	if whole.string() != "" {
+		parsed, err := url.Parse(whole.text)
+		if err != nil || parsed.Hostname() == "" {
+			c.report(RuleHostMissing, Error, whole.span, "url: http://"+example(s.name), "%s is no URL with a host", whole.describe())
+			return
+		}
+		name, at = parsed.Hostname(), whole
+		s.host = whole
+		if parsed.Port() != "" {
+			s.port = &node{span: whole.span, kind: isInteger, text: parsed.Port()}
+		}
+	}
+	host, err := ParseHost(name)
+	switch {
+	case err == nil:
+		s.named, s.isConsul = host, true
+	case !errors.Is(err, ErrNotConsul):
+		c.report(RuleHostMalformed, Error, at.span, "host: "+example(s.name), "Consul's DNS does not answer for this host: %s", err)
+	}
+}
+
+func example(name string) string {
+	if name == "" {
+		name = "NAME"
+	}
+	return Host{Service: name}.String()
+}
+
+func spaced(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " " + name
+}
+
+var (
+	streams   = []string{"tcp", "tls", "udp", "tls_passthrough"}
+	protocols = append([]string{"http", "https", "grpc", "grpcs", "ws", "wss"}, streams...)
+)
+
+func (c *checker) serviceProtocol(n *node) {
+	protocol, path := n.get("protocol"), n.get("path")
+	known := slices.DeleteFunc(slices.Clone(protocols), func(p string) bool { return p == "tls_passthrough" })
+	if text := protocol.string(); text != "" && !slices.Contains(known, text) {
+		c.unknownProtocol(protocol, known)
+	}
+	if path.string() == "" {
+		return
+	}
+	switch family := familyOf(protocol.string()); {
+	case !strings.HasPrefix(path.text, "/"):
+		c.report(RulePath, Error, path.span, "path: /"+path.text, "the service's path %q does not begin with a slash", path.text)
+	case family == "grpc" || family == "stream":
+		c.report(RulePath, Error, path.span, "remove it", "Kong refuses a path with the protocol %s", protocol.text)
+	}
+}
+
+func (c *checker) unknownProtocol(n *node, known []string) {
+	fix := "one of " + strings.Join(known, ", ")
+	if near := spec.Nearest(strings.ToLower(n.text), known); near != "" {
+		fix = "did you mean " + near + "?"
+	}
+	c.report(RuleProtocol, Error, n.span, fix, "Kong knows no protocol %s", n.describe())
+}
+
+// familyOf groups protocols that one route may have together. The default is http.
+func familyOf(protocol string) string {
+	switch {
+	case slices.Contains(streams, protocol):
+		return "stream"
+	case strings.HasPrefix(protocol, "grpc"):
+		return "grpc"
+	case strings.HasPrefix(protocol, "ws"):
+		return "ws"
+	}
+	return "http"
+}
+
+// numbers finds values that Kong takes and nobody means.
+func (c *checker) numbers(n *node) {
+	const hasty, stubborn = 100, 10
+	for _, key := range []string{"connect_timeout", "read_timeout", "write_timeout"} {
+		if limit := n.get(key); limit != nil && limit.kind == isInteger {
+			if ms, err := strconv.Atoi(limit.text); err == nil && ms > 0 && ms < hasty {
+				c.report(RuleTimeout, Warning, limit.span, fmt.Sprintf("%s: %d", key, ms*1000), "%s counts milliseconds; %d are meant as seconds?", key, ms)
+			}
+		}
+	}
+	if retries := n.get("retries"); retries != nil && retries.kind == isInteger {
+		if times, err := strconv.Atoi(retries.text); err == nil && times > stubborn {
+			c.report(RuleRetries, Warning, retries.span, "retries: 5", "%d retries of one request: an outage is made worse by as many", times)
+		}
+	}
+}
+
+// wholeService is what can be said of a service when its routes and plugins are known.
+func (c *checker) wholeService(s *service, upstreams map[string]bool) {
+	if !s.routed {
+		c.report(RuleRoutesMissing, Note, s.node.span, "give it routes with paths", "no route of this file leads to the service%s", spaced(s.name))
+	}
+	if s.host.string() != "" && !s.isConsul && !upstreams[s.host.text] && s.node.get("url") == nil && !strings.HasSuffix(strings.ToLower(strings.TrimSuffix(s.host.text, ".")), domain) {
+		c.report(RuleHostNotConsul, Warning, s.host.span, "host: "+example(s.name), "the host %s is not found by Consul, so no health check takes an instance out", s.host.text)
+	}
+	if s.isConsul && s.named.SRV && s.port != nil {
+		c.report(RulePortIgnored, Warning, s.port.span, "remove it", "SRV records bring the port of each instance; this one is never dialled")
+	}
+	c.agreement(s)
+}
+
+// agreement compares host and plugin.
+func (c *checker) agreement(s *service) {
+	if s.plugin == nil || !s.isConsul {
+		return
+	}
+	config := s.plugin.get("config")
+	if name := config.get("service_name"); name.string() != "" && !strings.EqualFold(name.text, s.named.Service) {
+		c.report(RuleServiceDiffers, Error, name.span, "name the same service in both", "the plugin finds %s and the host %s", name.text, s.named.Service)
+	}
+	tags := config.get("tags")
+	if s.named.Tag == "" || tags == nil || tags.kind != isList {
+		return
+	}
+	for _, tag := range tags.items {
+		if strings.EqualFold(tag.text, s.named.Tag) {
+			return
+		}
+	}
+	c.report(RuleTagsDiffer, Warning, tags.span, "tags: "+sequence([]string{s.named.Tag}), "the host wants the tag %s, and the plugin does not", s.named.Tag)
+}
