@@ -147,9 +147,11 @@ func (c *Client) keeper(ctx context.Context, r Registration, o KeepOptions) (*ke
 		k.every = ttl / 3
 	}
 	o.Status.Forget(drainPart)
-	if err := k.first(ctx); refused(err) {
+	err := k.first(ctx)
+	switch {
+	case refused(err):
 		return nil, err
-	} else if err != nil {
+	case err != nil && ctx.Err() == nil:
 		k.failed(err)
 	}
 	return k, nil
