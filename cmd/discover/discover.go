@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/suokelife/suokectl/cmd/discover/gateway"
 	"github.com/suokelife/suokectl/cmd/discover/kv"
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
@@ -43,6 +44,7 @@ says otherwise; when none is, the answer is the reason and not an empty table.`,
 		NewCmdProbe(f, nil),
 		NewCmdResolve(f, nil),
 		kv.NewCmdKV(f),
+		gateway.NewCmdGateway(f),
 	)
 	return cmd
 }
