@@ -67,6 +67,7 @@ type attempt struct {
 	permit   resilience.Permit       // of the instance's breaker
 	trailer  metadata.MD
 	open     *UnavailableError // the breakers that did not let it pass
+	unsent   error             // why it was sent nowhere: open, or a *DiscoveryError
 }
 
 type callKey struct{}
@@ -151,21 +152,37 @@ func (c *callState) refuse(instance string, left time.Duration) {
 	open.RecoveryTimeLeft = min(open.RecoveryTimeLeft, left)
 }
 
-// refused reports whether a breaker did not let the attempt pass.
-func (c *callState) refused() bool {
+// nowhere returns the picker's answer to an attempt that has no instance to go
+// to, since breakers are open or else for a reason of discovery; nil when
+// neither is so.
+func (c *callState) nowhere(discovery error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.current.open != nil
+	switch {
+	case c.current.open != nil:
+		c.current.unsent = c.current.open
+	case discovery != nil && !c.channel.literal():
+		c.current.unsent = &DiscoveryError{Service: c.channel.config.Name, Err: discovery}
+	case discovery != nil:
+		return status.Error(codes.Unavailable, discovery.Error())
+	default:
+		return nil
+	}
+	return status.Error(codes.Unavailable, c.current.unsent.Error())
 }
 
-// unsent returns why an attempt was sent nowhere, if breakers are why, else err.
-func (c *callState) unsent(err error) error {
+// explained returns what is behind the error of an attempt: why it was sent
+// nowhere, which gRPC hands on as text alone, or a service's own error.
+func (c *callState) explained(err error) error {
+	if err == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s, ok := status.FromError(err); ok && s.Code() == codes.Unavailable && s.Message() == resilience.ErrOpen.Error() && c.current.open != nil {
-		return c.current.open
+	if why := c.current.unsent; why != nil && status.Convert(err).Message() == why.Error() {
+		return why
 	}
-	return err
+	return FromStatus(err)
 }
 
 // done learns how it went with the instance that was picked. A connection that

@@ -9,10 +9,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
 	"github.com/suokelife/suokectl/pkg/resilience"
@@ -34,6 +36,10 @@ type Config struct {
 	// is called once by [NewChannel] and again, at most once a second, when a
 	// connection is lost. It must return when its context ends.
 	Instances func(context.Context) ([]string, error)
+	// Resolver finds the instances of Target, which is a URL of its scheme, such
+	// as consul:///auth-service?version=v1, and tells when they change. It takes
+	// the place of Instances, and serves this channel alone.
+	Resolver resolver.Builder
 	// TLS secures the connection. Nil is plaintext.
 	TLS *tls.Config
 	// Authority replaces the :authority of calls, as a mesh wants it.
@@ -52,6 +58,9 @@ type Config struct {
 	// service, of which only its name is replaced by the instance's address. The
 	// default is the specification's (B1); a literal address has none.
 	Breaker *resilience.BreakerConfig
+	// Tracer records a span for each call (T1). The default records none; the
+	// caller's trace is continued all the same.
+	Tracer trace.Tracer
 	// MaxMessageBytes bounds a received message. The default is [MaxMessageBytes].
 	MaxMessageBytes int
 }
@@ -131,13 +140,16 @@ func NewChannel(ctx context.Context, c Config) (*Channel, error) {
 	} else if c.Breaker == nil {
 		ch.config.Breaker = &resilience.BreakerConfig{}
 	}
-	if c.Instances != nil {
+	builder := c.Resolver
+	if builder == nil && c.Instances != nil {
 		found, err := find(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		target = instanceScheme + ":///" + c.Target
-		options = append(options, grpc.WithResolvers(&instanceBuilder{find: c.Instances, first: found}))
+		target, builder = instanceScheme+":///"+c.Target, &instanceBuilder{find: c.Instances, first: found}
+	}
+	if builder != nil {
+		options = append(options, grpc.WithResolvers(builder))
 	}
 	conn, err := grpc.NewClient(target, options...)
 	if err != nil {
@@ -199,4 +211,4 @@ func (ch *Channel) Anonymous() bool { return ch.config.Credentials == nil }
 
 // literal reports whether the target is an address, so that there is no other
 // instance to turn to.
-func (ch *Channel) literal() bool { return ch.config.Instances == nil }
+func (ch *Channel) literal() bool { return ch.config.Instances == nil && ch.config.Resolver == nil }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/fullstorydev/grpcurl"
 	"github.com/jhump/protoreflect/desc"
@@ -293,10 +292,10 @@ func question[T any](d *Descriptors, what string, ask func(grpcurl.DescriptorSou
 	answer, err := repeat(ctx, call, func() (T, error) {
 		call.begin()
 		d.open(ctx)
-		late := d.limit()
+		inTime := d.channel.timer(d.cancel)
 		answer, err := ask(d.source)
 		switch {
-		case late():
+		case !inTime():
 			err = status.Errorf(codes.DeadlineExceeded, "no answer within %v", d.channel.retry.AttemptTimeout)
 		case err != nil && d.ctx.Err() != nil: // the stream was cancelled with it
 			err = status.Error(status.FromContextError(d.ctx.Err()).Code(), context.Cause(d.ctx).Error())
@@ -321,17 +320,6 @@ func (d *Descriptors) open(attempt context.Context) {
 	d.cancel = func() { stop(); cancel() }
 	d.client = grpcreflect.NewClientAuto(ctx, d.channel.ClientConn)
 	d.source = grpcurl.DescriptorSourceFromServer(ctx, d.client)
-}
-
-// limit gives the server as long to answer as an attempt may take. It returns a
-// function that ends the limit and reports whether it was exceeded.
-func (d *Descriptors) limit() func() bool {
-	limit := d.channel.retry.AttemptTimeout
-	if limit <= 0 {
-		return func() bool { return false }
-	}
-	timer := time.AfterFunc(limit, d.cancel)
-	return func() bool { return !timer.Stop() }
 }
 
 // explain says what was asked, unless the error tells more by itself.

@@ -66,12 +66,16 @@ func (p *policy) ResolverError(err error) {
 
 // UpdateState puts our picker in the place of endpointsharding's.
 func (p *policy) UpdateState(state balancer.State) {
-	reason := errNoInstance
-	if unresolved := p.unresolved.Load(); unresolved != nil {
-		reason = *unresolved
+	children := endpointsharding.ChildStatesFromPicker(state.Picker)
+	var reason error
+	if len(children) == 0 {
+		reason = errNoInstance
+		if unresolved := p.unresolved.Load(); unresolved != nil {
+			reason = *unresolved
+		}
 	}
 	state.Picker = &picker{
-		children: endpointsharding.ChildStatesFromPicker(state.Picker),
+		children: children,
 		next:     &p.next,
 		reason:   reason,
 		breakers: &p.breakers,
@@ -122,16 +126,13 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 			return result, err
 		}
 	}
-	switch {
-	case waiting:
+	if waiting {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
-	case call.refused():
-		return balancer.PickResult{}, status.Error(codes.Unavailable, resilience.ErrOpen.Error())
-	case failed != nil:
-		return failed.State.Picker.Pick(info)
-	default:
-		return balancer.PickResult{}, status.Error(codes.Unavailable, p.reason.Error())
 	}
+	if err := call.nowhere(p.reason); err != nil {
+		return balancer.PickResult{}, err
+	}
+	return failed.State.Picker.Pick(info)
 }
 
 // errNoCall is a call that did not come through a [Channel]'s interceptors, which

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -53,10 +54,13 @@ func (e *CallError) GRPCStatus() *status.Status {
 
 // unary is the channel's owner of retry. A call that goes well at once costs no
 // more than its headers.
-func (ch *Channel) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+func (ch *Channel) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) (err error) {
+	ctx, span := startSpan(ctx, ch.config.Tracer, method, trace.SpanKindClient)
+	if span != nil {
+		defer func() { endSpan(span, err, err != nil) }()
+	}
 	ctx, call := ch.call(ctx)
-	err := ch.send(ctx, call, method, req, reply, cc, invoke, options)
-	if err == nil {
+	if err = ch.send(ctx, call, method, req, reply, cc, invoke, options); err == nil {
 		ch.budget.Success()
 		return nil
 	}
@@ -80,9 +84,7 @@ func (ch *Channel) send(ctx context.Context, call *callState, method string, req
 	ctx, cancel := ch.attemptContext(ctx, call)
 	defer cancel()
 	err := invoke(ctx, method, req, reply, cc, options...)
-	if err != nil {
-		err = call.unsent(err)
-	}
+	err = call.explained(err)
 	call.end(err)
 	return err
 }
@@ -145,6 +147,9 @@ func (ch *Channel) judge(err error, trailer metadata.MD) (bool, time.Duration) {
 	}
 	pushback := trailer.Get(headerPushback)
 	if len(pushback) == 0 {
+		if delay, asked := retryDelay(status.Convert(err)); asked {
+			return true, delay
+		}
 		return true, resilience.ByBackoff
 	}
 	ms, err := strconv.ParseUint(pushback[0], 10, 31)
@@ -164,30 +169,36 @@ func (ch *Channel) announce(call *callState, try resilience.Try) {
 // stream gives streams the same metadata. They are not retried, but they wait
 // for a connection no longer than an attempt may take.
 func (ch *Channel) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+	ctx, span := startSpan(ctx, ch.config.Tracer, method, trace.SpanKindClient)
 	ctx, call := ch.call(ctx)
-	ctx = ch.outgoing(ctx, call)
-	limit := ch.retry.AttemptTimeout
-	if limit <= 0 {
-		stream, err := streamer(ctx, desc, cc, method, options...)
-		return stream, call.unsent(err)
+	ctx, cancel := context.WithCancel(ch.outgoing(ctx, call))
+	end := func(err error) { cancel(); endSpan(span, err, err != nil) }
+	inTime := ch.timer(cancel)
+	stream, err := streamer(ctx, desc, cc, method, append(slices.Clip(options), grpc.OnFinish(end))...)
+	switch {
+	case !inTime():
+		err = status.Errorf(codes.DeadlineExceeded, "no connection to %s within %v", ch.config.Name, ch.retry.AttemptTimeout)
+	case err != nil:
+		err = call.explained(err)
+	default:
+		return serviceStream{stream}, nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	timer := time.AfterFunc(limit, cancel)
-	stream, err := streamer(ctx, desc, cc, method, append(slices.Clip(options), grpc.OnFinish(func(error) { cancel() }))...)
-	inTime := timer.Stop()
-	if err != nil {
-		err = call.unsent(err)
-		cancel()
+	end(err)
+	return nil, err
+}
+
+// timer calls cancel when an attempt has taken too long. It returns a function
+// that ends it and reports whether that was in time.
+func (ch *Channel) timer(cancel func()) (inTime func() bool) {
+	if ch.retry.AttemptTimeout <= 0 {
+		return func() bool { return true }
 	}
-	if inTime {
-		return stream, err
-	}
-	return nil, status.Errorf(codes.DeadlineExceeded, "no connection to %s within %v", ch.config.Name, limit)
+	return time.AfterFunc(ch.retry.AttemptTimeout, cancel).Stop
 }
 
 // outgoing adds the headers of an attempt: the call's request id, which is the
-// same for all attempts, and a span of the attempt's own in the call's trace.
-// What the caller has set stays.
+// same for all attempts, and the call's span, or where nobody records that, a span
+// of the attempt's own in the call's trace. What the caller has set stays.
 func (ch *Channel) outgoing(ctx context.Context, call *callState) context.Context {
 	var array [20]string
 	names := &ch.config.Headers
@@ -197,7 +208,11 @@ func (ch *Channel) outgoing(ctx context.Context, call *callState) context.Contex
 		names.ClientVersion, ch.config.ClientVersion,
 		names.APIVersion, ch.config.APIVersion,
 	)
-	list = telemetry.AppendTraceHeaders(list, telemetry.NextSpan(call.trace))
+	span := call.trace
+	if ch.config.Tracer == nil {
+		span = telemetry.NextSpan(span)
+	}
+	list = telemetry.AppendTraceHeaders(list, span)
 	if n := call.current.number; n > 1 {
 		list = append(list, headerAttempts, strconv.Itoa(n-1))
 	}

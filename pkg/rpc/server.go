@@ -3,10 +3,10 @@ package rpc
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"strings"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -14,7 +14,6 @@ import (
 
 	"github.com/suokelife/suokectl/pkg/secure"
 	"github.com/suokelife/suokectl/pkg/spec"
-	"github.com/suokelife/suokectl/pkg/telemetry"
 )
 
 // ServerConfig says how a server treats its callers.
@@ -29,6 +28,15 @@ type ServerConfig struct {
 	Headers spec.Headers
 	// Logger is told of handlers that panic. The default discards.
 	Logger *slog.Logger
+	// AccessLog is told of every call when it has ended: method, code, duration,
+	// request id, caller, peer and the client's version, at level Info, or Warn
+	// when the fault is the server's. It never sees messages or credentials. The
+	// default discards.
+	AccessLog *slog.Logger
+	// Tracer records a span for each call, below the caller's (T1). The default
+	// records none; the caller's span is in the context all the same, so that
+	// calls of the handler continue its trace.
+	Tracer trace.Tracer
 }
 
 // HealthAndReflection returns the names of the services that probes and tools
@@ -44,7 +52,10 @@ func HealthAndReflection() []string {
 // ServerOptions returns interceptors for all four kinds of call. A call's
 // request id is taken from its metadata or made, kept in the context and
 // returned in the headers (T2); a call without a good service token is
-// UNAUTHENTICATED (A1); a handler that panics answers INTERNAL.
+// UNAUTHENTICATED (A1), and [secure.Caller] knows whose it is; a handler that panics answers INTERNAL; a
+// resilience.ServiceError becomes a status with details (E1), see
+// [ServiceStatus]. The caller's deadline is that of the handler's context, and so
+// of the calls that it makes; its request id and its trace go along too.
 func ServerOptions(c ServerConfig) []grpc.ServerOption {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -57,19 +68,11 @@ func ServerOptions(c ServerConfig) []grpc.ServerOption {
 	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream)}
 }
 
-type callerKey struct{}
-
-// Caller returns the verified claims of the service that made the call, and
-// whether there are any: an open service has anonymous callers.
-func Caller(ctx context.Context) (secure.Claims, bool) {
-	claims, ok := ctx.Value(callerKey{}).(secure.Claims)
-	return claims, ok
-}
-
 type guard struct{ ServerConfig }
 
 func (g guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
-	defer g.recover(info.FullMethod, &err)
+	ctx, end := g.begin(ctx, info.FullMethod)
+	defer func() { err = end(ctx, recover(), err) }()
 	ctx, err = g.admit(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err
@@ -78,8 +81,9 @@ func (g guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 }
 
 func (g guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
-	defer g.recover(info.FullMethod, &err)
-	ctx, err := g.admit(stream.Context(), info.FullMethod)
+	ctx, end := g.begin(stream.Context(), info.FullMethod)
+	defer func() { err = end(ctx, recover(), err) }()
+	ctx, err = g.admit(ctx, info.FullMethod)
 	if err != nil {
 		return err
 	}
@@ -93,24 +97,17 @@ type streamWithContext struct {
 
 func (s streamWithContext) Context() context.Context { return s.ctx }
 
-// admit gives the call its request id and its caller, or refuses it.
+// admit gives the call its caller, or refuses it.
 func (g guard) admit(ctx context.Context, method string) (context.Context, error) {
-	ctx = telemetry.WithRequestID(ctx, incoming(ctx, g.Headers.RequestID))
-	// It fails only when headers have been sent, which nobody has done yet.
-	_ = grpc.SetHeader(ctx, metadata.Pairs(g.Headers.RequestID, telemetry.RequestID(ctx)))
 	service, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
-	token, found := strings.CutPrefix(incoming(ctx, g.Headers.Authorization), "Bearer ")
 	if slices.Contains(g.Open, service) {
 		return ctx, nil
 	}
-	if !found {
-		return ctx, status.Error(codes.Unauthenticated, "the call has no service token: metadata "+g.Headers.Authorization+" must be \"Bearer <token>\"")
-	}
-	claims, err := g.Verifier.Verify(token)
+	ctx, err := g.Verifier.Admit(ctx, incoming(ctx, g.Headers.Authorization))
 	if err != nil {
 		return ctx, status.Error(codes.Unauthenticated, err.Error())
 	}
-	return context.WithValue(ctx, callerKey{}, claims), nil
+	return ctx, nil
 }
 
 func incoming(ctx context.Context, name string) string {
@@ -118,13 +115,4 @@ func incoming(ctx context.Context, name string) string {
 		return values[0]
 	}
 	return ""
-}
-
-// recover turns a panic into INTERNAL. What it was about goes to the log, not
-// to the caller.
-func (g guard) recover(method string, err *error) {
-	if cause := recover(); cause != nil {
-		g.Logger.Error("handler panicked", "method", method, "panic", cause, "stack", string(debug.Stack()))
-		*err = status.Errorf(codes.Internal, "the handler of %s panicked", method)
-	}
 }

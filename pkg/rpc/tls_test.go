@@ -229,7 +229,7 @@ func TestClientTLSWithBadFiles(t *testing.T) {
 		"read the CA file":            {CA: ca.file("missing")},
 		"holds no PEM certificate":    {CA: junk},
 		"both its certificate and":    {Cert: ca.file("ca")},
-		"load the client certificate": {Cert: junk, Key: junk},
+		"load the certificate of":     {Cert: junk, Key: junk},
 	} {
 		if _, err := c.Config(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: err = %v, want %q", c, err, want)

@@ -95,6 +95,46 @@ func TestTraceHeadersAreOpenTelemetrys(t *testing.T) {
 	})
 }
 
+// TestWhatIsHandedOverIsUnderstood reads back each form that AppendTraceHeaders writes, alone.
+func TestWhatIsHandedOverIsUnderstood(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		span := telemetry.NextSpan(trace.SpanContext{})
+		if rapid.Bool().Draw(t, "unsampled") {
+			span = span.WithTraceFlags(0)
+		}
+		all := headers(span)
+		b3 := all[spec.HeaderB3TraceID] + "-" + all[spec.HeaderB3SpanID] + "-" + all[spec.HeaderB3Sampled]
+		for form, names := range map[string]map[string]string{
+			"all": all,
+			"w3c": {spec.HeaderTraceParent: all[spec.HeaderTraceParent]},
+			"b3 of many headers": {
+				spec.HeaderB3TraceID: all[spec.HeaderB3TraceID], spec.HeaderB3SpanID: all[spec.HeaderB3SpanID], spec.HeaderB3Sampled: all[spec.HeaderB3Sampled],
+			},
+			"b3 of one header": {spec.HeaderB3: b3},
+		} {
+			got := telemetry.ParseTrace(func(name string) string { return names[name] })
+			if !got.IsRemote() || !got.WithRemote(false).Equal(span) {
+				t.Fatalf("%s: %v, want %v", form, got, span)
+			}
+		}
+	})
+}
+
+func TestTracesThatAreNone(t *testing.T) {
+	for _, names := range []map[string]string{
+		{},
+		{spec.HeaderTraceParent: "00-0-0-00"},
+		{spec.HeaderB3: "0"},
+		{spec.HeaderB3: "-"},
+		{spec.HeaderB3TraceID: "00000000000000000000000000000000", spec.HeaderB3SpanID: "0000000000000001"},
+		{spec.HeaderB3TraceID: "0af7651916cd43dd", spec.HeaderB3SpanID: "x"},
+	} {
+		if got := telemetry.ParseTrace(func(name string) string { return names[name] }); got.IsValid() {
+			t.Errorf("%v: %v, want none", names, got)
+		}
+	}
+}
+
 func TestSpansOfATrace(t *testing.T) {
 	root := telemetry.NextSpan(trace.SpanContext{})
 	child := telemetry.NextSpan(root)

@@ -1,10 +1,13 @@
 package telemetry
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
+	"strings"
 
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/suokelife/suokectl/pkg/spec"
@@ -66,4 +69,42 @@ func AppendTraceHeaders(list []string, span trace.SpanContext) []string {
 		list = append(list, spec.HeaderTraceState, state.String())
 	}
 	return list
+}
+
+// ParseTrace returns the span that a caller handed over in its metadata: in the
+// W3C form, else in B3's multi-header or single-header form. get returns the
+// value of a header, "" when there is none. The span is not valid when there was
+// none, or none that is well formed.
+func ParseTrace(get func(name string) string) trace.SpanContext {
+	w3c := propagation.MapCarrier{spec.HeaderTraceParent: get(spec.HeaderTraceParent), spec.HeaderTraceState: get(spec.HeaderTraceState)}
+	span := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), w3c))
+	if span.IsValid() {
+		return span
+	}
+	ids := [3]string{get(spec.HeaderB3TraceID), get(spec.HeaderB3SpanID), get(spec.HeaderB3Sampled)}
+	if single := strings.Split(get(spec.HeaderB3), "-"); ids[0] == "" && len(single) >= 2 {
+		copy(ids[:], single)
+	}
+	return parseB3(ids[0], ids[1], ids[2])
+}
+
+// parseB3 reads the ids of B3, where a trace's may have 64 bits, and the decision
+// to sample, where none leaves it to the receiver and d is for debugging.
+func parseB3(traceID, spanID, sampled string) trace.SpanContext {
+	if len(traceID) == 2*len(trace.SpanID{}) {
+		traceID = strings.Repeat("0", 2*len(trace.SpanID{})) + traceID
+	}
+	var config trace.SpanContextConfig
+	var err error
+	if config.TraceID, err = trace.TraceIDFromHex(traceID); err != nil {
+		return trace.SpanContext{}
+	}
+	if config.SpanID, err = trace.SpanIDFromHex(spanID); err != nil {
+		return trace.SpanContext{}
+	}
+	if sampled != "0" && sampled != "false" {
+		config.TraceFlags = trace.FlagsSampled
+	}
+	config.Remote = true
+	return trace.NewSpanContext(config)
 }
