@@ -18,6 +18,7 @@ import (
 	"github.com/suokelife/suokectl/cmd/lab"
 	"github.com/suokelife/suokectl/cmd/lint"
 	"github.com/suokelife/suokectl/cmd/rpc"
+	"github.com/suokelife/suokectl/cmd/secret"
 	"github.com/suokelife/suokectl/cmd/version"
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
@@ -69,6 +70,7 @@ machine, and "suokectl demo" tells its story.`,
 		events.NewCmdEvents(f),
 		discover.NewCmdDiscover(f),
 		rpc.NewCmdRPC(f),
+		secret.NewCmdSecret(f),
 		chaos.NewCmdChaos(f),
 		lint.NewCmdLint(f, nil),
 		demo.NewCmdDemo(f, nil),
