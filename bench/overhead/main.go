@@ -1,9 +1,11 @@
 //go:build unix
 
 // Command overhead measures what a channel of pkg/rpc adds to a unary call over
-// a bare grpc.ClientConn: interceptor, picker, breaker, retry, request id and
-// trace headers. The server is a process of its own, so that what is counted is
-// the client's alone; the contenders take turns.
+// a bare grpc.ClientConn: interceptor, picker, breaker and retry. The channel also
+// sends a request id and trace headers, whose cost on the wire is not its own:
+// what it adds is told over a bare connection that sends the same headers, and
+// over one that sends none. The server is a process of its own, so that what is
+// counted is the client's alone; the contenders take turns.
 //
 //	go run ./bench/overhead [-calls 5000] [-rounds 9] [-json FILE]
 package main
@@ -25,12 +27,15 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/suokelife/suokectl/pkg/rpc"
+	"github.com/suokelife/suokectl/pkg/spec"
 	"github.com/suokelife/suokectl/pkg/telemetry"
 )
 
@@ -40,7 +45,10 @@ const (
 	goalAllocs = 8
 )
 
-const serve = "serve" // the argument that makes this program the server
+const (
+	serve   = "serve" // the argument that makes this program the server
+	version = "bench/1"
+)
 
 func main() {
 	calls := flag.Int("calls", 5000, "calls a round")
@@ -82,11 +90,25 @@ type cost struct {
 	Allocs float64 `json:"allocs"`
 }
 
+// result has the costs of the contenders, and what the channel adds to those of
+// the others.
 type result struct {
-	Calls  int             `json:"calls"`
-	Rounds int             `json:"rounds"`
-	Costs  map[string]cost `json:"costs"`
-	Added  cost            `json:"added"`
+	Calls        int  `json:"calls"`
+	Rounds       int  `json:"rounds"`
+	Bare         cost `json:"bare"`
+	SameHeaders  cost `json:"same_headers"`
+	Channel      cost `json:"channel"`
+	Added        cost `json:"added_to_same_headers"`
+	AddedToPlain cost `json:"added_to_bare"`
+}
+
+// withHeaders is a connection that sends what a channel sends.
+type withHeaders struct{ *grpc.ClientConn }
+
+func (c withHeaders) Invoke(ctx context.Context, method string, args, reply any, options ...grpc.CallOption) error {
+	list := []string{spec.HeaderRequestID, telemetry.RequestID(ctx), spec.HeaderClientVersion, version, spec.HeaderAPIVersion, "v1"}
+	list = telemetry.AppendTraceHeaders(list, telemetry.NextSpan(trace.SpanContext{}))
+	return c.ClientConn.Invoke(metadata.AppendToOutgoingContext(ctx, list...), method, args, reply, options...)
 }
 
 func run(ctx context.Context, out io.Writer, calls, rounds int, jsonFile string) error {
@@ -101,7 +123,7 @@ func run(ctx context.Context, out io.Writer, calls, rounds int, jsonFile string)
 	}
 	defer bare.Close() //nolint:errcheck // it only says that it is closed
 	channel, err := rpc.NewChannel(ctx, rpc.Config{
-		Target: "health", ClientVersion: "bench/1", APIVersion: "v1",
+		Target: "health", ClientVersion: version, APIVersion: "v1",
 		Instances: func(context.Context) ([]string, error) { return []string{address}, nil },
 	})
 	if err != nil {
@@ -109,7 +131,7 @@ func run(ctx context.Context, out io.Writer, calls, rounds int, jsonFile string)
 	}
 	defer channel.Close()                  //nolint:errcheck // it only says that it is closed
 	ctx = telemetry.WithRequestID(ctx, "") // a service calls on behalf of a request, which has one
-	conns := []grpc.ClientConnInterface{bare, channel}
+	conns := []grpc.ClientConnInterface{bare, withHeaders{bare}, channel}
 	samples := make([][]cost, len(conns))
 	for round := range rounds + 1 { // the first warms up
 		for i, conn := range conns {
@@ -122,10 +144,13 @@ func run(ctx context.Context, out io.Writer, calls, rounds int, jsonFile string)
 			}
 		}
 	}
-	r := result{Calls: calls, Rounds: rounds, Costs: map[string]cost{"bare": median(samples[0]), "channel": median(samples[1])}}
-	b, c := r.Costs["bare"], r.Costs["channel"]
-	r.Added = cost{Wall: c.Wall - b.Wall, CPU: c.CPU - b.CPU, Allocs: c.Allocs - b.Allocs}
+	r := result{Calls: calls, Rounds: rounds, Bare: median(samples[0]), SameHeaders: median(samples[1]), Channel: median(samples[2])}
+	r.Added, r.AddedToPlain = r.Channel.minus(r.SameHeaders), r.Channel.minus(r.Bare)
 	return r.report(out, jsonFile)
+}
+
+func (c cost) minus(o cost) cost {
+	return cost{Wall: c.Wall - o.Wall, CPU: c.CPU - o.CPU, Allocs: c.Allocs - o.Allocs}
 }
 
 func startServer(ctx context.Context) (address string, stop func(), err error) {
@@ -200,9 +225,11 @@ func (r result) report(out io.Writer, jsonFile string) error {
 	line := func(name string, c cost) {
 		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.1f\t\n", name, c.Wall/1e3, c.CPU/1e3, c.Allocs)
 	}
-	line("bare ClientConn", r.Costs["bare"])
-	line("rpc.Channel", r.Costs["channel"])
-	line("added", r.Added)
+	line("bare ClientConn", r.Bare)
+	line("bare, the same headers", r.SameHeaders)
+	line("rpc.Channel", r.Channel)
+	line("added to the first", r.AddedToPlain)
+	line("added to the second", r.Added)
 	line("goal, at most", cost{Wall: float64(goalTime), CPU: float64(goalTime), Allocs: goalAllocs})
 	if err := w.Flush(); err != nil || jsonFile == "" {
 		return err
