@@ -45,7 +45,7 @@ func main() {
 	waiting := flag.Int("waiting", 0, "internal: how many watches of -idle may wait at a time")
 	flag.Parse()
 	ctx := context.Background()
-	err := error(nil)
+	var err error
 	if *idle != "" {
 		err = watchIdle(ctx, os.Stdout, *idle, *waiting)
 	} else {

@@ -38,7 +38,7 @@ func TestStaleOK(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close() //nolint:errcheck // it never fails
+	t.Cleanup(func() { _ = client.Close() }) // it never fails
 	if _, err := client.Register(t.Context(), discover.Registration{Name: "auth-service", Version: "v1", Address: "127.0.0.1", Port: 4000}); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/suokelife/suokectl/internal/lab/consul"
 	"github.com/suokelife/suokectl/pkg/discover"
@@ -40,4 +42,68 @@ func Example() {
 	// auth-service-10.0.0.7-50051 <nil>
 	// 10.0.0.7:50051 passing <nil>
 	// true no instance of auth-service has version v2; there is v1
+}
+
+// A caller keeps to the instances as they come and go.
+func ExampleClient_Watch() {
+	ctx := context.Background()
+	server, err := consul.Start(consul.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = server.Close() }()
+	client, err := discover.New(discover.Config{Address: server.Addr()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	for update := range client.Watch(ctx, "auth-service", discover.Query{}) {
+		fmt.Println(discover.HostPorts(update.Instances), update.Stale())
+		if len(update.Instances) > 0 {
+			break
+		}
+		_, err = client.Register(ctx, discover.Registration{Name: "auth-service", Address: "10.0.0.7", Port: 50051})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	// Output:
+	// [] false
+	// [10.0.0.7:50051] false
+}
+
+// What was found last is there while Consul is away.
+func ExampleClient_Remembered() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	server, err := consul.Start(consul.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := discover.New(discover.Config{Address: server.Addr(), CacheDir: dir})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	_, err = client.Instances(ctx, "consul", discover.Query{})
+	fmt.Println("found", err, server.Close())
+
+	_, err = client.Instances(ctx, "consul", discover.Query{})
+	if errors.Is(err, discover.ErrUnreachable) {
+		last, err := client.Remembered("consul", discover.Query{})
+		fmt.Println("remembered", len(last.Instances), last.Age() < time.Minute, err)
+	}
+	// Output:
+	// found <nil> <nil>
+	// remembered 1 true <nil>
 }

@@ -195,13 +195,6 @@ func (c *wireCheck) check() Check {
 	}
 }
 
-func fromCheck(c *api.HealthCheck) Check {
-	return Check{
-		ID: c.CheckID, Name: c.Name, Kind: c.Type, Status: Health(c.Status), Output: c.Output, Notes: c.Notes,
-		OnNode: c.ServiceID == "",
-	}
-}
-
 // state is the check's status, or Maintenance when that is what the check stands for.
 func (c Check) state() Health {
 	if c.ID == api.NodeMaint || strings.HasPrefix(c.ID, api.ServiceMaintPrefix) {
