@@ -76,11 +76,11 @@ func raise(ctx context.Context, kv discover.KV) error {
 func TestKVLimit(t *testing.T) {
 	t.Parallel()
 	kv := discoverClient(t, discover.Config{Address: sharedConsul.get(t).Addr}).KV()
-	value := make([]byte, discover.MaxValue)
-	if err := kv.Put(t.Context(), discover.Entry{Key: "limit/k", Value: value}); err != nil {
+	value := make([]byte, discover.MaxValue+1)
+	if err := kv.Put(t.Context(), discover.Entry{Key: "limit/k", Value: value[1:]}); err != nil {
 		t.Error(err)
 	}
-	err := kv.Put(t.Context(), discover.Entry{Key: "limit/k", Value: append(value, 0)})
+	err := kv.Put(t.Context(), discover.Entry{Key: "limit/k", Value: value})
 	wantText(t, err, "has 524289 bytes, and Consul keeps at most 524288")
 
 	server := testenv.Consul(t, testenv.WithConfig("limits", map[string]any{"kv_max_value_size": 1024}))
@@ -102,7 +102,7 @@ func TestKVKeys(t *testing.T) {
 		rapid.StringN(1, 12, 40),
 	)
 	values := rapid.SliceOfN(rapid.Byte(), 0, 40)
-	dir := t.TempDir()
+	dir, folders := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
 		root := "keys/" + strconv.FormatInt(rapid.Int64Min(0).Draw(t, "root"), 36)
 		wrote := map[string]string{}
@@ -126,8 +126,9 @@ func TestKVKeys(t *testing.T) {
 				t.Fatalf("wrote %q, got %v", wrote, entry)
 			}
 		}
-		own, err := os.MkdirTemp(dir, "")
-		if err != nil {
+		folders++
+		own := filepath.Join(dir, strconv.Itoa(folders))
+		if err := os.Mkdir(own, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		writeKeys(t, own, entries)

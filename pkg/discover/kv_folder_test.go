@@ -238,8 +238,7 @@ func FuzzFileKey(f *testing.F) {
 	})
 }
 
-// FuzzKeysReply plays an agent that answers with anything: the answer is keys, or an error of a known type that does
-// not quote a value.
+// FuzzKeysReply plays an agent that answers with anything: what comes of it is keys, or an error of a known type.
 func FuzzKeysReply(f *testing.F) {
 	for _, seed := range []string{
 		`[{"Key": "k", "Value": "c2VjcmV0", "Flags": 1, "ModifyIndex": 2}]`, `[{"Key": "k", "Value": "%"}]`, `[null]`, `[{}]`,

@@ -21,9 +21,9 @@ type KVUpdate struct {
 // does not move the index of a folder inside it, so that who waits there learns of it only when the wait ends.
 const keyWait = time.Minute
 
-// Watch tells a key now and after each change, until ctx ends or the caller stops; that it is gone is a change, that
-// it was written as it was is none. Outages are told as [Client.Watch] tells them, with the last good value kept. A
-// key that cannot be used is told once, as an error.
+// Watch tells a key now and after each change, until ctx ends or the caller stops. That it is gone is a change; that it
+// was locked, or written as it was, is none, and its index and session are then those of before. Outages are told as
+// [Client.Watch] tells them, with the last good value kept. A key that cannot be used is told once, as an error.
 //
 // The sequence runs in the caller's goroutine and may be used once.
 func (kv KV) Watch(ctx context.Context, key string) iter.Seq[KVUpdate] {
@@ -50,7 +50,7 @@ func (kv KV) watch(ctx context.Context, read func(context.Context, uint64) ([]En
 	}
 }
 
-// sameEntry compares what was written, not when.
+// sameEntry compares what was written, not when, nor who holds the lock.
 func sameEntry(a, b Entry) bool {
-	return a.Key == b.Key && string(a.Value) == string(b.Value) && a.Flags == b.Flags && a.Session == b.Session
+	return a.Key == b.Key && string(a.Value) == string(b.Value) && a.Flags == b.Flags
 }

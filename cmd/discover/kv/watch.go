@@ -139,7 +139,7 @@ func events(before, after discover.KVUpdate) []event {
 			list = append(list, event{Time: now, Type: typePresent, item: itemOf(entry)})
 		case !known:
 			list = append(list, event{Time: now, Type: string(discover.KeyAdded), item: itemOf(entry)})
-		case string(was.Value) != string(entry.Value) || was.Flags != entry.Flags || was.Session != entry.Session:
+		case string(was.Value) != string(entry.Value) || was.Flags != entry.Flags:
 			list = append(list, event{Time: now, Type: string(discover.KeyChanged), item: itemOf(entry)})
 		}
 	}
