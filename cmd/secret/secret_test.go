@@ -47,7 +47,7 @@ func TestPlaintextIsSafeOnATerminal(t *testing.T) {
 	if code != 0 || strings.Contains(plain, "\x1b") || !strings.HasPrefix(plain, "a") || !strings.HasSuffix(plain, "b\n") {
 		t.Errorf("code %d, plaintext %q", code, plain)
 	}
-	if err := os.Chmod("k.pem", 0o644); err != nil { //nolint:gosec // what is warned about
+	if err := os.Chmod("k.pem", 0o644); err != nil {
 		t.Fatal(err)
 	}
 	code, _, talk = run(t, text, "secret", "decrypt", "--key", "k.pem")

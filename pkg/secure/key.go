@@ -151,13 +151,11 @@ func (k Key) MarshalPEM() ([]byte, error) {
 	if k.public == nil || k.algorithm == HS256 {
 		return nil, fmt.Errorf("%s has no PEM form", k)
 	}
-	kind, der, err := "PUBLIC KEY", []byte(nil), error(nil)
+	kind, marshal, half := "PUBLIC KEY", x509.MarshalPKIXPublicKey, k.public
 	if k.private != nil {
-		kind = "PRIVATE KEY"
-		der, err = x509.MarshalPKCS8PrivateKey(k.private)
-	} else {
-		der, err = x509.MarshalPKIXPublicKey(k.public)
+		kind, marshal, half = "PRIVATE KEY", x509.MarshalPKCS8PrivateKey, k.private
 	}
+	der, err := marshal(half)
 	if err != nil {
 		return nil, fmt.Errorf("encode a key: %w", err)
 	}

@@ -69,7 +69,7 @@ func (e endings) Less(i, j int) bool { return e[i].at.Before(e[j].at) }
 func (e endings) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
 
 // Push is the heap's.
-func (e *endings) Push(x any) { *e = append(*e, x.(ending)) } //nolint:errcheck // the only type there is
+func (e *endings) Push(x any) { *e = append(*e, x.(ending)) }
 
 // Pop is the heap's.
 func (e *endings) Pop() any {
