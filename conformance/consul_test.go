@@ -5,6 +5,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	contract "github.com/suokelife/suokectl/internal/contract/consul"
 	"github.com/suokelife/suokectl/internal/testenv"
 	"github.com/suokelife/suokectl/pkg/discover"
+	"github.com/suokelife/suokectl/pkg/discover/gateway"
 )
 
 // stockOutput has the agent pass on new output of an old status as late as it does out of the box.
@@ -55,6 +57,36 @@ func TestConsulDiscover(t *testing.T) {
 		t.Fatalf("explanations: %+v, %v", all, err)
 	}
 	watchThroughWipe(ctx, t, server, client)
+}
+
+// TestGatewayHosts asks real Consul's DNS for the hosts that Kong is told, and finds what was registered.
+func TestGatewayHosts(t *testing.T) {
+	t.Parallel()
+	server := testenv.Consul(t)
+	client := discoverClient(t, discover.Config{Address: server.Addr})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	registerTTL(ctx, t, client, "auth-service", 50051, discover.Passing)
+	registerTTL(ctx, t, client, "auth-service", 50052, discover.Critical)
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.DNS)
+	}}
+	for _, service := range []gateway.Service{{Name: "auth-service"}, {Name: "auth-service", Tags: []string{"prod"}}} {
+		text, err := gateway.Render(gateway.DNS, []gateway.Service{service})
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings, err := gateway.CheckLive(ctx, client, "kong.yaml", text)
+		if err != nil || gateway.Defects(findings) != 0 {
+			t.Errorf("findings %+v, %v", findings, err)
+		}
+		_, host, _ := strings.Cut(string(text), "host: ")
+		host, _, _ = strings.Cut(host, "\n")
+		_, records, err := resolver.LookupSRV(ctx, "", "", host+".")
+		if err != nil || len(records) != 1 || records[0].Port != 50051 {
+			t.Errorf("%s: %+v, %v", host, records, err)
+		}
+	}
 }
 
 func watchThroughWipe(ctx context.Context, t *testing.T, server *testenv.ConsulServer, client *discover.Client) {

@@ -19,17 +19,24 @@ type checker struct {
 	file     *file
 	findings []Finding
 	services []*service
+	byName   map[string]*service
 	names    map[string]bool // of services and of routes, behind their kind
 	seen     int
 }
 
 // service is what was understood of a service of the file.
 type service struct {
-	node, host, port *node
-	name             string
-	named            Host
-	isConsul, routed bool
-	plugin           *node // consul-discovery's
+	node      *node
+	name      string
+	host      *node // where the host is said, which may be in a url
+	hostName  string
+	port      *node
+	dialled   int  // the port that Kong takes when none is said
+	named     Host // when isConsul
+	isConsul  bool
+	elsewhere bool // the host is of another domain
+	routed    bool
+	plugin    *node // consul-discovery's
 }
 
 // Check reads a declarative configuration of Kong and returns its findings in the order of their places, notes among
@@ -39,7 +46,7 @@ func Check(file string, text []byte) []Finding {
 }
 
 func check(name string, text []byte) *checker {
-	c := &checker{file: newFile(name, text), names: map[string]bool{}}
+	c := &checker{file: newFile(name, text), byName: map[string]*service{}, names: map[string]bool{}}
 	root, err := c.file.parse()
 	var syntax *syntaxError
 	switch {
@@ -121,12 +128,7 @@ func (c *checker) named(reference *node) *service {
 	if reference != nil && reference.kind == isMapping {
 		name = reference.get("name").string()
 	}
-	for _, s := range c.services {
-		if name != "" && s.name == name {
-			return s
-		}
-	}
-	return nil
+	return c.byName[name]
 }
 
 func (n *node) string() string {
@@ -137,8 +139,11 @@ func (n *node) string() string {
 }
 
 func (c *checker) service(n *node) {
-	s := &service{node: n, host: n.get("host"), port: n.get("port"), name: n.get("name").string()}
+	s := &service{node: n, host: n.get("host"), port: n.get("port"), dialled: defaultPort, name: n.get("name").string()}
 	c.services = append(c.services, s)
+	if s.name != "" {
+		c.byName[s.name] = s
+	}
 	c.unique("service", n.get("name"))
 	c.address(s)
 	c.serviceProtocol(n)
@@ -172,26 +177,35 @@ func (c *checker) address(s *service) {
 	case whole.string() != "" && s.host != nil:
 		c.report(RuleHostTwice, Warning, whole.span, "keep one of them", "url overrides the service's host, port, protocol and path")
 	}
-	name, at := s.host.string(), s.host
-	if whole.string() != "" {
-		parsed, err := url.Parse(whole.text)
-		if err != nil || parsed.Hostname() == "" {
-			c.report(RuleHostMissing, Error, whole.span, "url: http://"+example(s.name), "%s is no URL with a host", whole.describe())
-			return
-		}
-		name, at = parsed.Hostname(), whole
-		s.host = whole
-		if parsed.Port() != "" {
-			s.port = &node{span: whole.span, kind: isInteger, text: parsed.Port()}
-		}
+	s.hostName = s.host.string()
+	if whole.string() != "" && !c.fromURL(s, whole) {
+		return
 	}
-	host, err := ParseHost(name)
+	host, err := ParseHost(s.hostName)
 	switch {
 	case err == nil:
 		s.named, s.isConsul = host, true
-	case !errors.Is(err, ErrNotConsul):
-		c.report(RuleHostMalformed, Error, at.span, "host: "+example(s.name), "Consul's DNS does not answer for this host: %s", err)
+	case errors.Is(err, ErrNotConsul):
+		s.elsewhere = true
+	default:
+		c.report(RuleHostMalformed, Error, s.host.span, "host: "+example(s.name), "Consul's DNS does not answer for this host: %s", err)
 	}
+}
+
+// fromURL takes host and port from the shorthand. It tells whether there is a host.
+func (c *checker) fromURL(s *service, whole *node) bool {
+	parsed, err := url.Parse(whole.text)
+	if err != nil || parsed.Hostname() == "" {
+		c.report(RuleHostMissing, Error, whole.span, "url: http://"+example(s.name), "%s is no URL with a host", whole.describe())
+		return false
+	}
+	s.host, s.hostName = whole, parsed.Hostname()
+	if port := parsed.Port(); port != "" {
+		s.port = &node{span: whole.span, kind: isInteger, text: port}
+	} else if parsed.Scheme == "https" {
+		s.dialled = httpsPort
+	}
+	return true
 }
 
 func example(name string) string {
@@ -273,8 +287,9 @@ func (c *checker) wholeService(s *service, upstreams map[string]bool) {
 	if !s.routed {
 		c.report(RuleRoutesMissing, Note, s.node.span, "give it routes with paths", "no route of this file leads to the service%s", spaced(s.name))
 	}
-	if s.host.string() != "" && !s.isConsul && !upstreams[s.host.text] && s.node.get("url") == nil && !strings.HasSuffix(strings.ToLower(strings.TrimSuffix(s.host.text, ".")), domain) {
-		c.report(RuleHostNotConsul, Warning, s.host.span, "host: "+example(s.name), "the host %s is not found by Consul, so no health check takes an instance out", s.host.text)
+	if s.elsewhere && !upstreams[s.hostName] {
+		c.report(RuleHostNotConsul, Warning, s.host.span, "host: "+example(s.name),
+			"Consul knows nothing of the host %s, so no health check takes an instance out", s.hostName)
 	}
 	if s.isConsul && s.named.SRV && s.port != nil {
 		c.report(RulePortIgnored, Warning, s.port.span, "remove it", "SRV records bring the port of each instance; this one is never dialled")

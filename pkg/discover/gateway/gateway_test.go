@@ -88,6 +88,8 @@ func TestCheck(t *testing.T) {
 		"url is none":           {version + "services: [{url: nothing, routes: [{paths: [/]}]}]\n", "KONG_HOST_MISSING 2:18", "no URL with a host"},
 		"url and host":          {one("  url: http://a.service.consul\n"), "KONG_HOST_TWICE 6:8", "overrides"},
 		"host elsewhere":        {version + "services: [{host: example.com, routes: [{paths: [/]}]}]\n", "KONG_HOST_NOT_CONSUL 2:19", "no health check"},
+		"url elsewhere":         {version + "services: [{url: \"https://example.com\", routes: [{paths: [/]}]}]\n", "KONG_HOST_NOT_CONSUL 2:18", "example.com"},
+		"url of SRV":            {version + "services: [{url: \"http://_a._x.service.consul:80/\", routes: [{paths: [/]}]}]\n", "KONG_PORT_IGNORED 2:18", "never dialled"},
 		"host is an upstream":   {version + "upstreams: [{name: u}]\nservices: [{host: u, routes: [{paths: [/]}]}]\n", "", ""},
 		"host without service":  {version + "services: [{host: a.consul, routes: [{paths: [/]}]}]\n", "KONG_HOST_MALFORMED 2:19", `no label "service"`},
 		"host of no service":    {version + "services: [{host: service.consul, routes: [{paths: [/]}]}]\n", "KONG_HOST_MALFORMED 2:19", "names no service"},
@@ -334,6 +336,7 @@ func TestCheckLive(t *testing.T) {
 		"by addresses":     {version + "services: [{host: auth-service.service.consul, port: 50051, routes: [{paths: [/]}]}]\n", "", ""},
 		"at a port":        {version + "services: [{host: auth-service.service.consul, port: 80, routes: [{paths: [/]}]}]\n", gateway.RulePortOfNobody, "listens on port 80"},
 		"at the usual":     {version + "services: [{host: auth-service.service.consul, routes: [{paths: [/]}]}]\n", gateway.RulePortOfNobody, "_auth-service._tcp.service.consul"},
+		"by https":         {version + "services: [{url: \"https://auth-service.service.consul\", routes: [{paths: [/]}]}]\n", gateway.RulePortOfNobody, "listens on port 443"},
 		"not in Consul":    {version + "services: [{host: example.com, routes: [{paths: [/]}]}]\n", gateway.RuleHostNotConsul, ""},
 		"cannot be parsed": {"\t", gateway.RuleSyntax, ""},
 	} {

@@ -71,7 +71,7 @@ func (c *checker) live(ctx context.Context, client *discover.Client, s *service)
 
 // portOf wants that somebody listens on the port which Kong dials when a plain name gives it addresses alone.
 func (c *checker) portOf(s *service, instances []discover.Instance) {
-	port, at := defaultPort, s.host
+	port, at := s.dialled, s.host
 	if s.port != nil {
 		number, err := strconv.Atoi(s.port.text)
 		if err != nil {

@@ -36,6 +36,7 @@ const (
 	discoveryPlugin = "consul-discovery"
 	defaultProtocol = "http"
 	defaultPort     = 80
+	httpsPort       = 443 // of a url
 )
 
 // ErrForm is returned by Render for a form that is none.
