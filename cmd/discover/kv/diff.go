@@ -127,7 +127,7 @@ func writeDifference(w io.Writer, ios *iostreams.IOStreams, d discover.KeyDiffer
 	text := string(diff.Diff("consul:"+d.Key, d.Old, newName+":"+d.Key, d.New))
 	switch {
 	case d.Binary():
-		text = fmt.Sprintf("binary value of %q %s: %d bytes, then %d\n", d.Key, d.Change, len(d.Old), len(d.New))
+		text = fmt.Sprintf("binary value of %q %s: %s, then %s\n", d.Key, d.Change, plural(len(d.Old), "byte"), plural(len(d.New), "byte"))
 	case text == "" && d.Change == discover.KeyChanged:
 		text = fmt.Sprintf("flags of %q changed\n", d.Key)
 	case text == "":

@@ -241,7 +241,7 @@ func TestPutDryRun(t *testing.T) {
 		{"new", "x", "diff consul:new new:new\n--- consul:new\n+++ new:new\n@@ -0,0 +1,1 @@\n+x\n\\ No newline at end of file\n", `"new" would be added (1 byte); nothing was written`},
 		{"new", "", "empty value of \"new\" added\n", `"new" would be added (0 bytes); nothing was written`},
 		{"k", "one\ntwo\n", "", `"k" would be unchanged (8 bytes); nothing was written`},
-		{"b", "text", "binary value of \"b\" changed: 1 bytes, then 4\n", `"b" would be changed (4 bytes); nothing was written`},
+		{"b", "text", "binary value of \"b\" changed: 1 byte, then 4 bytes\n", `"b" would be changed (4 bytes); nothing was written`},
 	} {
 		if out := f.must(t, "put", row.key, row.value, "--dry-run"); out != row.out || f.errOut.String() != row.talk+"\n" {
 			t.Errorf("%s: printed %q, said %q", row.key, out, f.errOut)
@@ -372,7 +372,7 @@ func TestDiff(t *testing.T) {
 	}
 	f := newTerminal(t, address)
 	err := f.run(t.Context(), "diff", "app", dir)
-	want := "binary value of \"app/bin\" changed: 1 bytes, then 1\n" +
+	want := "binary value of \"app/bin\" changed: 1 byte, then 1 byte\n" +
 		"diff consul:app/both/b folder:app/both/b\n--- consul:app/both/b\n+++ folder:app/both/b\n@@ -1,1 +1,1 @@\n-y\n\\ No newline at end of file\n+y2\n\\ No newline at end of file\n" +
 		"empty value of \"app/new\" added\n" +
 		"diff consul:app/old folder:app/old\n--- consul:app/old\n+++ folder:app/old\n@@ -1,1 +0,0 @@\n-gone\n"
