@@ -91,6 +91,9 @@ func diagnose(err error) (reason string, kind error) {
 
 // diagnoseStatus explains a reply that is not 200.
 func diagnoseStatus(status api.StatusError) (reason string, kind error) {
+	if reason := diagnoseForeign(status); reason != "" {
+		return reason, ErrUnreachable
+	}
 	said := fmt.Sprintf("it answered %d %s", status.Code, firstLine(status.Body))
 	switch {
 	case status.Code == http.StatusBadRequest && strings.Contains(status.Body, "HTTP request to an HTTPS server"):
@@ -107,19 +110,21 @@ func diagnoseStatus(status api.StatusError) (reason string, kind error) {
 		return said + ": its servers have not agreed on a leader; ask again in some seconds, or see whether enough of them run", nil
 	case strings.Contains(status.Body, "boolean expression evaluator"):
 		return said + ": is the filter expression right?", nil
-	case isProxys(status):
-		return fmt.Sprintf("something before it answered %d %s; is a proxy's timeout too short?", status.Code, http.StatusText(status.Code)), ErrUnreachable
 	}
 	return said, nil
 }
 
-// isProxys tells whether a gateway answered in Consul's place: Consul answers in plain text.
-func isProxys(status api.StatusError) bool {
+// diagnoseForeign explains a reply that is not Consul's own: that is in plain text, and of no gateway. It returns ""
+// for Consul's.
+func diagnoseForeign(status api.StatusError) string {
 	switch status.Code {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
+		return fmt.Sprintf("something before it answered %d %s; is it down, or a proxy's timeout too short?", status.Code, http.StatusText(status.Code))
 	}
-	return strings.HasPrefix(strings.TrimSpace(status.Body), "<")
+	if strings.HasPrefix(strings.TrimSpace(status.Body), "<") {
+		return fmt.Sprintf("a web page answered, with %d %s; is this Consul's HTTP port?", status.Code, http.StatusText(status.Code))
+	}
+	return ""
 }
 
 // diagnoseReply explains a 200 that could not be read.

@@ -104,6 +104,7 @@ func TestFailures(t *testing.T) {
 		{"500 with a text", discover.Config{Address: answering(t, 500, "rpc error: EOF")}, nil, "it answered 500 rpc error: EOF"},
 		{"no leader", discover.Config{Address: answering(t, 500, "No cluster leader")}, nil, "its servers have not agreed on a leader; ask again"},
 		{"a gateway's page", discover.Config{Address: answering(t, 502, "<html>\n502")}, discover.ErrUnreachable, "something before it answered 502 Bad Gateway"},
+		{"somebody's login page", discover.Config{Address: answering(t, 403, "<!doctype html>\n<title>Sign in")}, discover.ErrUnreachable, "a web page answered, with 403 Forbidden; is this Consul's HTTP port?"},
 		{"a wrong filter", discover.Config{Address: answering(t, 400, "Failed to create boolean expression evaluator: x")}, nil, "is the filter expression right?"},
 		{"429", discover.Config{Address: answering(t, 429, "Your IP is issuing too many concurrent connections")}, nil, "it limits the rate"},
 		{"ACL denied", discover.Config{Address: answering(t, 403, "Permission denied: token with AccessorID 'x' lacks permission 'service:read'")}, discover.ErrDenied, "lacks a permission"},
@@ -160,6 +161,7 @@ func TestTLS(t *testing.T) {
 	good := []discover.Config{
 		{Address: server.Listener.Addr().String(), TLS: &discover.TLS{CA: ca, ServerName: "example.com"}},
 		{Address: server.URL, TLS: &discover.TLS{CA: ca}},
+		{Address: server.URL, TLS: &discover.TLS{CAPath: filepath.Dir(ca)}},
 		{Address: server.URL, TLS: &discover.TLS{Insecure: true}},
 	}
 	for _, config := range good {

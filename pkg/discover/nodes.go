@@ -25,8 +25,6 @@ type Node struct {
 // Datacenter, Near and Filter are used: the filter's selectors are Node, Address, Meta and the like
 // (https://developer.hashicorp.com/consul/api-docs/catalog#filtering-1).
 func (c *Client) Nodes(ctx context.Context, q Query) ([]Node, error) {
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
 	var known []wireNode
 	var checks []wireCheck
 	var instances []Instance
@@ -51,8 +49,6 @@ func (c *Client) Nodes(ctx context.Context, q Query) ([]Node, error) {
 
 // NodeNames returns the names of all nodes, sorted, in one request.
 func (c *Client) NodeNames(ctx context.Context) ([]string, error) {
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
 	known, err := c.nodes(ctx, Query{})
 	names := make([]string, len(known))
 	for i, node := range known {
@@ -112,6 +108,8 @@ func (n *Node) count(instance Instance, first bool) {
 
 // nodes asks for the nodes, by name or, when the query says so, the nearest first.
 func (c *Client) nodes(ctx context.Context, q Query) ([]wireNode, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
 	options := c.options(ctx, q)
 	options.Filter = q.Filter
 	var list []wireNode
@@ -124,6 +122,8 @@ func (c *Client) nodes(ctx context.Context, q Query) ([]wireNode, error) {
 
 // checks asks for the checks that the query's filter lets in.
 func (c *Client) checks(ctx context.Context, q Query) ([]wireCheck, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
 	options := c.options(ctx, q)
 	options.Filter = q.Filter
 	var list []wireCheck
@@ -154,6 +154,8 @@ func (c *Client) byService(ctx context.Context, names []string, q Query, err err
 		return nil, err
 	}
 	lists, err := inParallel(ctx, names, func(ctx context.Context, name string) ([]Instance, error) {
+		ctx, cancel := c.bounded(ctx)
+		defer cancel()
 		list, _, err := c.read(ctx, name, q, 0)
 		return slices.DeleteFunc(list, func(i Instance) bool { return i.Name != name }), err // Consul disregards case
 	})
@@ -190,6 +192,8 @@ func (c *Client) byNode(ctx context.Context, nodes []wireNode, q Query) ([]Insta
 
 // onNode asks for the instances on a node, without their checks; one that is gone has none.
 func (c *Client) onNode(ctx context.Context, name string, q Query) ([]Instance, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
 	var reply struct {
 		Node     *wireNode
 		Services []*wireService

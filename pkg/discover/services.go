@@ -39,13 +39,11 @@ func (c Counts) with(health Health) Counts {
 }
 
 // Names returns the names of all services, sorted, in one request.
-func (c *Client) Names(ctx context.Context) ([]string, error) {
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
-	return c.names(ctx, Query{})
-}
+func (c *Client) Names(ctx context.Context) ([]string, error) { return c.names(ctx, Query{}) }
 
 func (c *Client) names(ctx context.Context, q Query) ([]string, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
 	services, meta, err := c.consul.Catalog().Services(c.options(ctx, q))
 	if err != nil {
 		return nil, c.failed(err, "list the services")
@@ -60,8 +58,6 @@ func (c *Client) names(ctx context.Context, q Query) ([]string, error) {
 // that the query lets in are counted, whatever their health, and a service without any is left out. It takes three
 // requests and one for each node, or one for each service when these are fewer, or when the query has a filter.
 func (c *Client) Services(ctx context.Context, q Query) ([]Service, error) {
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
 	all, err := c.everything(ctx, q)
 	if err != nil {
 		return nil, err
