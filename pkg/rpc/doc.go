@@ -1,7 +1,22 @@
 // Package rpc is gRPC as the specification wants it: channels that find the
-// instances of a service, retry as written and say what they tried (G2, G3);
-// server interceptors that refuse anonymous callers (A1) and carry the request
-// id (T2); and calls whose descriptors come from the server itself.
+// instances of a service, retry as written and say what they tried (G2, G3),
+// spare instances that fail (B1); server interceptors that refuse anonymous
+// callers (A1), carry request id and trace (T1, T2) and errors with their meaning
+// (E1); and calls whose descriptors come from the server itself.
+//
+// A resilient client of auth-service, which follows its instances in Consul:
+//
+//	tokens, err := secure.NewTokenSource(secure.TokenConfig{Issuer: "user-service", Secret: secret})
+//	…
+//	pool := rpc.NewPool(rpc.PoolConfig{Dial: func(k rpc.Key) (rpc.Config, error) {
+//		return rpc.Config{
+//			Target:   "consul:///" + k.Service + "?version=" + k.Version,
+//			Resolver: consulgrpc.NewBuilder(consul),
+//			TLS:      mutualTLS, Credentials: secure.CallCredentials{Token: tokens.Token},
+//		}, nil
+//	}})
+//	defer pool.Close()
+//	auth := authv1.NewAuthServiceClient(pool.Conn(rpc.Key{Service: "auth-service", Version: "v1"}))
 //
 // # Channels
 //
@@ -10,11 +25,28 @@
 // cannot leave an instance that is stuck: an attempt has its own deadline, only
 // UNAVAILABLE and DEADLINE_EXCEEDED are tried again, and the next attempt goes
 // to an instance that this call has not tried. An instance that refuses
-// connections is passed over without a wait. Streams are never retried: what
-// they have sent may have been seen.
+// connections is passed over without a wait. A server's own delay, by
+// grpc-retry-pushback-ms or google.rpc.RetryInfo, takes the place of the backoff;
+// a budget keeps retries from multiplying the load on a service that is down.
+// Streams are never retried: what they have sent may have been seen.
 //
-// Every call carries one request id, whatever the number of attempts, and the
-// number of earlier attempts in gRPC's own grpc-previous-rpc-attempts.
+// Each instance of a discovered service has a circuit breaker, and the picker
+// passes over those that are open. When all are, the call fails at once with an
+// [*UnavailableError], for which a resilience.WithFallback may wait.
+//
+// Every call carries one request id, whatever the number of attempts, the trace
+// of its context, and the number of earlier attempts in gRPC's own
+// grpc-previous-rpc-attempts.
+//
+// A [Pool] keeps channels by service, version and identity, and replaces them by
+// age without failing a call.
+//
+// # Errors
+//
+// A call's error has its gRPC status, and says more to errors.As: what was tried
+// ([*CallError]), that there is no instance and why ([*DiscoveryError]), that none
+// may be called now ([*UnavailableError]), or what the service itself said
+// (*resilience.ServiceError, see [ServiceStatus]).
 //
 // # Calls without generated code
 //
@@ -24,5 +56,7 @@
 //
 // # Servers
 //
-// [ServerOptions] returns the interceptors of a server.
+// [ServerOptions] returns the interceptors of a server. The handler's context
+// has the caller's deadline, request id, trace and claims, so that the calls that
+// it makes through a Channel go on with them.
 package rpc

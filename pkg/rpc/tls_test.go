@@ -226,10 +226,10 @@ func TestClientTLSWithBadFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, c := range map[string]secure.ClientTLS{
-		"read the CA file":            {CA: ca.file("missing")},
-		"holds no PEM certificate":    {CA: junk},
-		"both its certificate and":    {Cert: ca.file("ca")},
-		"load the certificate of":     {Cert: junk, Key: junk},
+		"read the CA file":         {CA: ca.file("missing")},
+		"holds no PEM certificate": {CA: junk},
+		"both its certificate and": {Cert: ca.file("ca")},
+		"load the certificate of":  {Cert: junk, Key: junk},
 	} {
 		if _, err := c.Config(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: err = %v, want %q", c, err, want)
