@@ -22,7 +22,8 @@ func ExampleServe() {
 
 	var status discover.Status
 	status.Set("database", discover.Warning, "replica lags") // again whenever something changes
-	http.Handle("/health", &status) // for an HTTP check, or a load balancer
+	mux := http.NewServeMux()
+	mux.Handle("/health", &status) // for an HTTP check, or a load balancer
 
 	stop, err := discover.Serve(ctx, discover.Config{Address: server.Addr()}, discover.Registration{
 		Name: "auth-service", Version: "v1", Address: "10.0.0.7", Port: 50051,

@@ -177,7 +177,7 @@ func onPipe(t *testing.T, run func(t *testing.T, a *pipeAgent, c *Client)) {
 			mode: up, known: map[string]time.Time{}, status: map[string]string{}, ttl: map[string]time.Duration{},
 			services: map[string]bool{}, conns: make(chan net.Conn), closed: make(chan struct{}),
 		}
-		server := &http.Server{Handler: a} //nolint:gosec // a pipe has no slow strangers
+		server := &http.Server{Handler: a}
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(a) })
 		c, err := New(Config{Address: "agent:8500"})
@@ -251,12 +251,11 @@ func TestEveryOutageIsOutlived(t *testing.T) {
 					recovered++
 				}
 			}})
-			want := Passing
 			for i, mode := range modes {
 				a.set(mode)
 				time.Sleep(time.Duration(lasts[i]) * time.Second)
 				a.set(up)
-				want = []Health{Passing, Warning, Critical}[lasts[i]%3]
+				want := []Health{Passing, Warning, Critical}[lasts[i]%3]
 				status.Set("part", want, "")
 				// A request that hangs is given up after 10 s, and tried again after at most 10 s.
 				time.Sleep(21 * time.Second)

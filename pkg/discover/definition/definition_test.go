@@ -121,7 +121,7 @@ func TestRefused(t *testing.T) {
 		{"a tab that indents", "consul:\n\tservice: {}\n", `2:1: it is no YAML: found character '\t' that cannot start any token; YAML indents with spaces`},
 		{"a tab after spaces", "consul:\n  service:\n  \tname: a\n", "3:3: it is no YAML"},
 		{"not closed", "consul:\n  service: {name: a\n", "2:12: it is no YAML"},
-		{"an unknown key", service("nmae: b"), `2:22: service has no key "nmae"; did you mean name?`},
+		{"an unknown key", service("nam: b"), `2:22: service has no key "nam"; did you mean name?`},
 		{"a key of Consul's own definitions", service("checks: []"), `2:22: service has no key "checks"; did you mean check?`},
 		{"a key in capitals", service("Version: v1"), `2:22: service has no key "Version"; did you mean version?`},
 		{"an unlikely key", "consul: {colour: red}", `1:10: consul has no key "colour"; it has host, port, service`},
