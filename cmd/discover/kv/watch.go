@@ -37,7 +37,8 @@ type event struct {
 	Time time.Time `json:"time"`
 	Type string    `json:"type"`
 	item
-	Error string `json:"error"` // why Consul cannot be asked
+	Error string  `json:"error"`       // why Consul cannot be asked
+	Age   float64 `json:"age_seconds"` // of the last answer, when stale
 }
 
 // NewCmdWatch returns the verb; runF replaces its run in tests.
@@ -51,14 +52,15 @@ ends with a slash: what is there when the watch begins, then each change.
 
 Without -o it is a line each, with sizes and no values. -o ndjson gives objects
 with time, type, key, value, encoding (utf-8 or base64), flags, create_index,
-modify_index, session and error. type is present, added, changed, removed (with
-no value), stale (Consul cannot be asked, error says why) or fresh (it answers
-again).
+modify_index, session, error and age_seconds. type is present, added, changed,
+removed (with no value), stale (Consul cannot be asked; error says why,
+age_seconds how old the last answer is) or fresh (it answers again).
 
 --exec runs a shell command for each of the first four, one at a time, with the
 value on stdin, and SUOKECTL_KEY and SUOKECTL_CHANGE in its environment. What
 changes meanwhile is given when it is done, as it is then. What it prints goes to
-stderr. When it fails, that is said, and the watch goes on.`,
+stderr. When it fails, that is said, and the watch goes on. When the watch ends it
+is ended too, with all it started.`,
 		Example: `printf 30s | suokectl discover kv put app/timeout
 suokectl discover kv watch app/timeout --timeout 1s # exits 124
 suokectl discover kv watch app/ -o ndjson --timeout 1s # exits 124
@@ -121,7 +123,11 @@ func (o *WatchOptions) updates(ctx context.Context, kv discover.KV) iter.Seq[dis
 func events(before, after discover.KVUpdate) []event {
 	now := time.Now()
 	if after.Err != nil {
-		return []event{{Time: now, Type: typeStale, Error: after.Err.Error()}}
+		stale := event{Time: now, Type: typeStale, Error: after.Err.Error()}
+		if !after.Read.IsZero() {
+			stale.Age = now.Sub(after.Read).Seconds()
+		}
+		return []event{stale}
 	}
 	var list []event
 	if before.Err != nil {
