@@ -89,7 +89,7 @@ func (s *spoiler) pump(from, to *net.TCPConn, answers bool) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		late, cut := s.meet(n > 0 && answers)
+		late, cut := s.meet(n > 0, answers)
 		time.Sleep(late) // the fault itself
 		if answers && cut > 0 && n > cut {
 			_, _ = to.Write(buffer[:cut])
@@ -111,10 +111,10 @@ func (s *spoiler) pump(from, to *net.TCPConn, answers bool) {
 }
 
 // meet lets what is read meet the present fault.
-func (s *spoiler) meet(answer bool) (late time.Duration, cut int) {
+func (s *spoiler) meet(something, answers bool) (late time.Duration, cut int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if answer && (s.paused || s.late > 0 || s.cut > 0) {
+	if something && (s.paused || answers && (s.late > 0 || s.cut > 0)) { // a question that stands still has no answer
 		s.touched++
 	}
 	for s.paused && !s.closed {
