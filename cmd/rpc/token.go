@@ -77,7 +77,7 @@ func readToken(ios *iostreams.IOStreams, args []string) (string, error) {
 		text, err := io.ReadAll(io.LimitReader(ios.In, maxToken))
 		return strings.TrimSpace(string(text)), err
 	}
-	if _, err := secure.InspectToken(args[0]); err == nil {
+	if strings.HasPrefix(args[0], "ey") && strings.Contains(args[0], ".") && !strings.ContainsAny(args[0], `/\`) {
 		return "", failure.WithHint(
 			failure.Usagef("a token does not belong on the command line, where others can read it"), "give a file, or the token on stdin")
 	}

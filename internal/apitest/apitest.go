@@ -110,7 +110,8 @@ func (l *listing) funcs(funcs []*doc.Func) {
 	}
 }
 
-// print writes a declaration without its comments.
+// print writes a declaration without its comments, and without the blank lines
+// and the columns that change with them.
 func (l *listing) print(decl ast.Node) {
 	ast.Inspect(decl, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -127,10 +128,15 @@ func (l *listing) print(decl ast.Node) {
 		}
 		return true
 	})
-	if err := printer.Fprint(&l.text, l.files, decl); err != nil {
+	var text bytes.Buffer
+	if err := printer.Fprint(&text, l.files, decl); err != nil {
 		l.err = err
 	}
-	l.text.WriteByte('\n')
+	for line := range strings.Lines(text.String()) {
+		if words := strings.Fields(line); len(words) > 0 {
+			l.text.WriteString(line[:len(line)-len(strings.TrimLeft(line, "\t"))] + strings.Join(words, " ") + "\n")
+		}
+	}
 }
 
 // diff returns the lines that only one of two texts has.

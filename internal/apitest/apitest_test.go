@@ -15,12 +15,12 @@ func TestListing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"const Limit = 3\n", "var ErrA error\n", "\tA int\n", "func New() *T\n", "func (t *T) B() int\n"} {
+	for _, want := range []string{"const Limit = 3\n", "var ErrA error\n", "\tA int\n\tLonger string\n", "func New() *T\n", "func (t *T) B() int\n"} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("%q is missing from\n%s", want, got)
 		}
 	}
-	for _, never := range []string{"hidden", "c()", "comment", "is shown", "return"} {
+	for _, never := range []string{"hidden", "c()", "comment", "is shown", "\n\n", "return"} {
 		if strings.Contains(string(got), never) {
 			t.Errorf("%q is in\n%s", never, got)
 		}

@@ -167,6 +167,13 @@ func ExampleWithFallback() {
 	// Output: Unknown <nil>
 }
 
+func ExampleRetryPolicy() {
+	p := resilience.RetryPolicy()
+	p.Backoff.Jitter = 0
+	fmt.Println(p.Tries, p.Backoff.Wait(1), p.Backoff.Wait(2), p.Backoff.Wait(9))
+	// Output: 4 2s 4s 30s
+}
+
 func ExampleWhen() {
 	p := resilience.RetryPolicy()
 	p.Judge = resilience.When(resilience.IsTimeout)

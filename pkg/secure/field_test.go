@@ -283,6 +283,20 @@ func ExampleKey_Encrypt() {
 	// Output: +86 138 0000 0000 <nil>
 }
 
+func ExampleKey_EncryptHybrid() {
+	pair, err := secure.GenerateKey(secure.RS256, 2048)
+	if err != nil {
+		panic(err)
+	}
+	text, err := pair.Public().EncryptHybrid([]byte(strings.Repeat("long ", 1000)), []byte("user 1"))
+	if err != nil {
+		panic(err)
+	}
+	_, err = secure.KeySet{pair}.Decrypt(text, []byte("user 2"))
+	fmt.Println(errors.Is(err, secure.ErrDecrypt))
+	// Output: true
+}
+
 func ExampleMapFields() {
 	text, err := secure.MapFields([]byte(`{"user": {"id": 1.50, "phone": "138"}}`), "user.phone",
 		func(phone string) (string, error) { return strings.Repeat("*", len(phone)), nil })

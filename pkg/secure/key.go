@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -31,8 +32,8 @@ func algorithms() []string { return []string{HS256, RS256, ES256, EdDSA} }
 const MinRSABits = 2048
 
 // Key signs or checks tokens, or encrypts or decrypts fields; what of it a key
-// can do depends on its kind and on whether it has its private half. It never
-// prints more than its id and algorithm. The zero Key can do nothing.
+// can do depends on its kind and on whether it has its private half; use a pair
+// for one of these alone. It never prints more than its id and algorithm. The zero Key can do nothing.
 type Key struct {
 	id        string
 	algorithm string
@@ -66,16 +67,29 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 func (k Key) Format(s fmt.State, _ rune) { fmt.Fprint(s, k.String()) }
 
 // SecretKey returns the HS256 key of a secret that services share. It is an
-// error when it is empty, or a PEM text: a public key that is taken for a secret
-// would let anybody sign.
+// error when it is empty, or a public key: taken for a secret, it would let
+// anybody sign.
 func SecretKey(secret []byte) (Key, error) {
 	if len(secret) == 0 {
 		return Key{}, errors.New("the shared secret is empty")
 	}
-	if block, _ := pem.Decode(secret); block != nil {
-		return Key{}, errors.New("a PEM key is no shared secret")
+	if isPublic(secret) {
+		return Key{}, errors.New("a public key is no shared secret")
 	}
 	return Key{algorithm: HS256, public: secret, private: secret, sum: sha256.Sum256(secret)}, nil
+}
+
+// isPublic reports whether a text is a public key, in PEM or in the base64 of it.
+func isPublic(text []byte) bool {
+	if block, _ := pem.Decode(text); block != nil {
+		return true
+	}
+	der, err := base64.StdEncoding.DecodeString(string(text))
+	if err != nil {
+		return false
+	}
+	_, err = x509.ParsePKIXPublicKey(der)
+	return err == nil
 }
 
 // GenerateKey makes a new key pair for RS256, ES256 or EdDSA. bits is the size

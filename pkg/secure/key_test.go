@@ -132,6 +132,16 @@ func TestSecretKeyRefusesPEM(t *testing.T) {
 	if _, err := secure.SecretKey([]byte(public)); err == nil {
 		t.Error("a public key became a shared secret")
 	}
+	inner := strings.Join(strings.Split(strings.TrimSpace(public), "\n")[1:8], "")
+	if _, err := secure.ParseKeys([]byte(inner)); err == nil {
+		t.Error("the base64 of a public key became a shared secret")
+	}
+	if _, err := secure.ReadKeys(writeFile(t, "key.pem", inner[10:])); !errors.Is(err, secure.ErrNoKey) {
+		t.Errorf("the rest of a PEM file: %v", err)
+	}
+	if keys, err := secure.ReadKeys(writeFile(t, "shared.secret", "hunter2\n")); err != nil || keys[0].Algorithm() != secure.HS256 {
+		t.Errorf("a shared secret: %v, %v", keys, err)
+	}
 }
 
 func TestKeysAreNeverPrinted(t *testing.T) {

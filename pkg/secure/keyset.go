@@ -214,6 +214,9 @@ func ReadKeys(path string) (KeySet, error) {
 			return nil, fmt.Errorf("read keys: %w", err)
 		}
 		found, err := ParseKeys(text)
+		if filepath.Ext(path) == ".pem" && err == nil && found[0].algorithm == HS256 {
+			err = ErrNoKey // what is left of a PEM file is no secret
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read keys from %s: %w", path, err)
 		}

@@ -72,8 +72,8 @@ func peerNames(certificate *x509.Certificate) []string {
 	return certificate.DNSNames
 }
 
-// PeerNames returns who is at the other end of a connection: the SPIFFE id and
-// the DNS names of the certificate that was verified, or nothing.
+// PeerNames returns what a server knows of its client: the SPIFFE id and the DNS
+// names of the certificate that was verified, or nothing when there is none.
 func PeerNames(state tls.ConnectionState) []string {
 	if len(state.VerifiedChains) == 0 {
 		return nil

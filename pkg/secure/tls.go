@@ -75,6 +75,9 @@ func (c ClientTLS) ConfigWith(o TLSOptions) (*tls.Config, error) {
 // verifyServer does what crypto/tls does when it verifies a server.
 func verifyServer(state tls.ConnectionState, roots *x509.CertPool, name string, peers Peers) error {
 	chain := state.PeerCertificates
+	if len(chain) == 0 {
+		return errors.New("the server showed no certificate")
+	}
 	between := x509.NewCertPool()
 	for _, certificate := range chain[1:] {
 		between.AddCert(certificate)

@@ -296,6 +296,12 @@ func ExampleServerTLS() {
 	// Output: true
 }
 
+func ExamplePeers() {
+	allowed := secure.Peers{DNS: []string{"auth-service"}}
+	fmt.Println(allowed.Check(&x509.Certificate{DNSNames: []string{"user-service"}}))
+	// Output: the peer user-service is not among those allowed
+}
+
 func ExampleClientTLS() {
 	config, err := secure.ClientTLS{ServerName: "auth-service"}.Config()
 	fmt.Println(config.MinVersion == tls.VersionTLS12, err)

@@ -136,6 +136,9 @@ func (v *Verifier) keys() (KeySet, error) {
 // algorithm, and of its kid where both have one.
 func candidates(keys KeySet, t *jwt.Token) (any, error) {
 	algorithm := t.Method.Alg()
+	if _, critical := t.Header["crit"]; critical { // RFC 7515, 4.1.11: whoever does not understand it refuses
+		return nil, &TokenError{Reason: ErrMalformed, Detail: "its header asks for extensions that are not known here"}
+	}
 	kid, _ := t.Header["kid"].(string)
 	known := false
 	var set jwt.VerificationKeySet

@@ -96,6 +96,12 @@ func TestRefusalsAreTyped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	extended := jwt.NewWithClaims(jwt.SigningMethodHS256, claims(same))
+	extended.Header["crit"] = []string{"b64"}
+	critical, err := extended.SignedString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := hs(same)
 	raw := base64.RawURLEncoding.EncodeToString
 	part := strings.Split(good, ".")
@@ -128,6 +134,7 @@ func TestRefusalsAreTyped(t *testing.T) {
 		"another secret":  {secure.Verifier{Secret: []byte("x")}, good, secure.ErrSignature, ""},
 		"signature cut":   {shared, part[0] + "." + part[1] + ".", secure.ErrSignature, ""},
 		"claims replaced": {shared, part[0] + "." + raw([]byte(`{"exp":99999999999}`)) + "." + part[2], secure.ErrSignature, ""},
+		"extensions":      {shared, critical, secure.ErrMalformed, "extensions"},
 		"two parts":       {shared, part[0] + "." + part[1], secure.ErrMalformed, ""},
 		"no JSON":         {shared, raw([]byte("x")) + "." + raw([]byte("y")) + "." + raw([]byte("z")), secure.ErrMalformed, ""},
 		"exp is a word":   {shared, hs(func(c jwt.MapClaims) { c["exp"] = "soon" }), secure.ErrMalformed, ""},
@@ -310,6 +317,28 @@ func ExampleVerifier_Admit() {
 	caller, known := secure.Caller(ctx)
 	fmt.Println(caller.Issuer, known)
 	// Output: user-service true
+}
+
+func ExampleReplayCache() {
+	source, err := secure.NewTokenSource(secure.TokenConfig{Issuer: "user-service", Secret: secret})
+	if err != nil {
+		panic(err)
+	}
+	token, err := source.Token()
+	if err != nil {
+		panic(err)
+	}
+	verifier := secure.Verifier{Secret: secret, Replay: secure.NewReplayCache(0)}
+	_, first := verifier.Verify(token)
+	_, second := verifier.Verify(token)
+	fmt.Println(first, errors.Is(second, secure.ErrReplayed))
+	// Output: <nil> true
+}
+
+func ExampleInspectToken() {
+	said, err := secure.InspectToken("eyJhbGciOiJub25lIn0.eyJpc3MiOiJhbnlib2R5In0.")
+	fmt.Println(said.Algorithm, said.Claims.Issuer, err)
+	// Output: none anybody <nil>
 }
 
 func ExampleKeyFile() {

@@ -13,7 +13,10 @@ var ErrA error
 type T struct {
 	// A is shown.
 	A int
-	b int
+
+	// Longer has a column of its own.
+	Longer string
+	b      int
 }
 
 // New makes one.
