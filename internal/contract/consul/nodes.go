@@ -107,6 +107,25 @@ var nodes = []testCase{
 			a.register(func(r *api.AgentServiceRegistration) { r.Weights = &api.AgentWeights{Passing: 2, Warning: 1} })
 		}, 1)
 	}},
+	{"a new locality alone is no change", func(a *agent) {
+		a.register(nil)
+		index := a.settled()
+		a.register(func(r *api.AgentServiceRegistration) { r.Locality = &api.Locality{Region: "r"} })
+		got, meta, _ := a.blockFor(index, short)
+		a.equal("index", meta.LastIndex, index)
+		if got[0].Service.Locality != nil {
+			a.Fatalf("locality is %+v, want none", got[0].Service.Locality)
+		}
+	}},
+	{"a new tagged address is a change", func(a *agent) {
+		a.register(nil)
+		a.wakes(func() {
+			a.register(func(r *api.AgentServiceRegistration) {
+				r.TaggedAddresses = map[string]api.ServiceAddress{"wan": {Address: "192.0.2.1", Port: 1}}
+			})
+		}, 1)
+		a.equal("address", a.instances(false)[0].Service.TaggedAddresses["wan"], api.ServiceAddress{Address: "192.0.2.1", Port: 1})
+	}},
 	{"a datacenter that is not there is refused", func(a *agent) {
 		for _, path := range []string{"/v1/catalog/nodes", "/v1/catalog/services", "/v1/health/service/x"} {
 			got := a.do("GET", path+"?dc=nowhere", "")

@@ -83,11 +83,13 @@ func (s *store) putService(svc *api.AgentService) {
 	})
 }
 
-// sameService tells whether a registration says nothing new; such a one is not a write.
+// sameService tells whether a registration says nothing new; such a one is not a write. The engine's catalogue does not
+// look at the locality there, and keeps the old one.
 func sameService(a, b *api.AgentService) bool {
 	return a.Service == b.Service && a.Address == b.Address && a.Port == b.Port &&
 		a.EnableTagOverride == b.EnableTagOverride && a.Weights == b.Weights &&
-		slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta)
+		slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta) &&
+		maps.Equal(a.TaggedAddresses, b.TaggedAddresses)
 }
 
 // deleteService removes the service and its checks.
