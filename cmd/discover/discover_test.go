@@ -183,26 +183,6 @@ func TestConsulIsDown(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
-	f := newTerminal(t, world(t))
-	if err := f.run(t, "explain", "auth-service", "--tag", "prod"); err != nil {
-		t.Fatal(err)
-	}
-	want := `given     127.0.0.1:4000  v1  passing      auth-service-127.0.0.1-4000
-left out  127.0.0.1:4001  v1  critical     auth-service-127.0.0.1-4001
-          check "Service 'auth-service' check" is critical: said in two lines
-left out  127.0.0.1:4002  v2  warning      auth-service-127.0.0.1-4002
-          tag prod is missing; it has canary
-          check "Service 'auth-service' check" is warning: said in two lines
-`
-	if f.out.String() != want {
-		t.Errorf("got\n%s", f.out)
-	}
-	if err := f.run(t, "explain", "auth-service", "--jq", ".[].causes[].kind"); err != nil || f.out.String() != "check_critical\ncheck_warning\n" {
-		t.Errorf("kinds: %q, %v", f.out, err)
-	}
-}
-
 func TestTerminal(t *testing.T) {
 	f := newTerminal(t, world(t))
 	f.IO.SetTTY(true, true, true)
