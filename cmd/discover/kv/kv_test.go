@@ -535,3 +535,49 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchThroughWipe: an agent that is gone, and comes back with nothing remembered.
+func TestWatchThroughWipe(t *testing.T) {
+	server, err := consul.Start(consul.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newTerminal(t, server.Addr())
+	f.must(t, "put", "k", "1")
+	printed := make(lines, 100)
+	f.IO.Out = printed
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- f.run(ctx, "watch", "k", "-o", "ndjson") }()
+	next := func(want string) {
+		t.Helper()
+		var e struct {
+			Type, Key, Error string
+			Age              float64 `json:"age_seconds"`
+		}
+		for e.Type == "" || e.Type == "stale" && want != "stale" { // an outage may have more than one cause
+			if err := json.Unmarshal([]byte(printed.next(t)), &e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if e.Type != want || (e.Error != "") != (want == "stale") || (e.Age > 0) != (want == "stale") {
+			t.Fatalf("got %+v, want %s", e, want)
+		}
+	}
+	next("present")
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next("stale")
+	again, err := consul.Start(consul.Options{Addr: server.Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = again.Close() })
+	next("fresh")
+	next("removed")
+	cancel(failure.ErrInterrupted)
+	if err := <-done; failure.Code(ctx, err) != 130 {
+		t.Errorf("ended with %v", err)
+	}
+}
