@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -160,11 +159,7 @@ func (o *RegisterOptions) read() (definition.Definition, error) {
 	case "":
 		return definition.Definition{}, nil
 	case "-":
-		text, err := io.ReadAll(o.IO.In)
-		if err != nil {
-			return definition.Definition{}, fmt.Errorf("read the registration: %w", err)
-		}
-		return definition.Parse("standard input", text)
+		return definition.Read("standard input", o.IO.In)
 	}
 	return definition.Load(o.File)
 }

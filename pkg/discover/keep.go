@@ -30,7 +30,7 @@ type KeepOptions struct {
 	Drain time.Duration
 	// StopWithin bounds the deregistration, which goes on after the context has ended; default DefaultStopWithin.
 	StopWithin time.Duration
-	// Told is called with what happens, from the goroutine that keeps the registration; it should not block.
+	// Told is called with what happens, never twice at a time; heartbeats wait until it returns.
 	Told func(KeepEvent)
 }
 
@@ -222,18 +222,16 @@ func (k *keeper) wait(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// bounded gives one exchange with the agent its deadline: one that hangs may not use up the TTL.
+// bounded gives one exchange with the agent, or one look at the process, its deadline: what hangs may not use up the TTL.
 func (k *keeper) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, max(k.every, time.Second))
 }
 
 // step does what is due: a heartbeat, and a registration before it when the agent does not know the instance.
 func (k *keeper) step(ctx context.Context) error {
+	k.refresh(ctx)
 	ctx, cancel := k.bounded(ctx)
 	defer cancel()
-	if k.options.Refresh != nil {
-		k.options.Refresh(ctx, k.options.Status)
-	}
 	health, note, changed := k.options.Status.Watch()
 	if k.registered {
 		if err := k.beat(ctx, health, note); err != nil || k.registered {
@@ -251,6 +249,15 @@ func (k *keeper) step(ctx context.Context) error {
 	k.ever = true
 	k.tell(KeepEvent{Kind: kind})
 	return k.reported(k.beat(ctx, health, note), health, note, changed)
+}
+
+func (k *keeper) refresh(ctx context.Context) {
+	if k.options.Refresh == nil {
+		return
+	}
+	ctx, cancel := k.bounded(ctx)
+	defer cancel()
+	k.options.Refresh(ctx, k.options.Status)
 }
 
 func (k *keeper) reported(err error, health Health, note string, changed <-chan struct{}) error {
@@ -308,7 +315,7 @@ func (k *keeper) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.options.StopWithin)
 	defer cancel()
 	err := k.client.deregister(ctx, k.r.ID())
-	for err != nil && !refused(err) {
+	for err != nil && k.ever && !refused(err) {
 		if pause(ctx, deregisterEvery); ctx.Err() != nil {
 			break
 		}

@@ -112,10 +112,11 @@ func (e *UnknownIDError) Unwrap() error { return e.Err }
 
 // unknownID makes the error for an id that the agent does not know. What cannot be found out is left out.
 func (c *Client) unknownID(ctx context.Context, id string, met error) error {
-	unknown := &UnknownIDError{ID: id, Address: c.address, Err: met, Nodes: c.nodesOf(ctx, id)}
+	unknown := &UnknownIDError{ID: id, Address: c.address, Err: met}
 	if ids, err := c.IDs(ctx); err == nil {
 		unknown.Similar = similar(id, ids)
 	}
+	unknown.Nodes = c.nodesOf(ctx, id)
 	return unknown
 }
 

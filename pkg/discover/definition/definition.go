@@ -3,6 +3,7 @@ package definition
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -35,19 +36,32 @@ func (e *Error) Error() string {
 // Unwrap returns the YAML library's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Load reads the file at path. Errors are those of os.ReadFile and *Error.
+// Load reads the file at path. Errors are those of opening and reading it, and *Error.
 func Load(path string) (Definition, error) {
-	text, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return Definition{}, fmt.Errorf("read the registration: %w", err)
 	}
-	return Parse(path, text)
+	defer file.Close()
+	return Read(path, file)
+}
+
+// Read reads the whole of in; name is what errors call it. Errors are those of reading, and those of Parse.
+func Read(name string, in io.Reader) (Definition, error) {
+	text, err := io.ReadAll(io.LimitReader(in, maxSize+1))
+	if err != nil {
+		return Definition{}, fmt.Errorf("read the registration: %w", err)
+	}
+	return Parse(name, text)
 }
 
 // Parse reads text; name is what errors call it. Every error is an *Error: text that is no YAML or is more than one
 // document, a key that nobody knows or that is there twice, a value of another type, a duration that is none, a
 // service without a name, and what discover.Registration.Validate refuses, but for a missing address or port.
 func Parse(name string, text []byte) (Definition, error) {
+	if len(text) > maxSize {
+		return Definition{}, &Error{Name: name, Line: 1, Column: 1, Message: fmt.Sprintf("it is longer than the %d KiB that a registration may have", maxSize>>10)}
+	}
 	read := reader{fields: map[string]ast.Node{}, anchors: map[string]ast.Node{}}
 	if wrong := read.document(text); wrong != nil {
 		wrong.Name = name
@@ -59,6 +73,9 @@ func Parse(name string, text []byte) (Definition, error) {
 	}
 	return Definition{Consul: read.consul(), Registration: read.registration}, nil
 }
+
+// maxSize is far more than a registration needs. What nests as deep as fits takes the parser a second; it is quadratic.
+const maxSize = 16 << 10
 
 // defaultPort is that of Consul's HTTP API.
 const defaultPort = 8500

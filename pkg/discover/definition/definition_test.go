@@ -110,6 +110,9 @@ func TestRefused(t *testing.T) {
 	service := func(rest string) string { return "consul:\n  service: {name: a, " + rest + "}\n" }
 	for _, row := range []struct{ what, text, want string }{
 		{"nothing", "", "1:1: there is nothing in it"},
+		{"far too much", strings.Repeat("[", 1<<20), "1:1: it is longer than the 16 KiB"},
+		{"very deep", strings.Repeat("[", 1<<14), "1:"},
+		{"very deep in blocks", strings.Repeat("- ", 1<<13), "1:"},
 		{"a comment alone", "# x\n", "1:1: there is nothing in it"},
 		{"a list", "[]", "1:1: the document is made of keys and values, not a list"},
 		{"a word", "consul", `1:1: the document is made of keys and values, not "consul"`},
