@@ -304,6 +304,33 @@ func TestAProcessThatWasStoppedComesBack(t *testing.T) {
 	})
 }
 
+// TestALookAtTheProcessCostsNoHeartbeat: one that takes all the time that it is given.
+func TestALookAtTheProcessCostsNoHeartbeat(t *testing.T) {
+	onPipe(t, func(t *testing.T, a *pipeAgent, c *Client) {
+		stop := keeping(c, onTTL, KeepOptions{
+			Refresh: func(ctx context.Context, status *Status) {
+				<-ctx.Done()
+				status.Set("database", Warning, "did not answer in time")
+			},
+			Told: func(e KeepEvent) {
+				if e.Kind == KeepFailed {
+					t.Error(e.Err)
+				}
+			},
+		})
+		time.Sleep(11 * time.Second)
+		for range 1000 {
+			time.Sleep(time.Second)
+			if a.health() != "warning" {
+				t.Fatalf("it is %s", a.health())
+			}
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestTheEndIsBounded: neither an agent that hangs nor one that is gone holds up the end of the process.
 func TestTheEndIsBounded(t *testing.T) {
 	for _, mode := range []outage{refusing, hanging, leaderless} {

@@ -142,6 +142,30 @@ func TestServeOutlivesAnAgentThatForgets(t *testing.T) {
 	}
 }
 
+// TestServeTakesItsRegistrationBack: from who registered the same instance with another check, or deregistered it.
+func TestServeTakesItsRegistrationBack(t *testing.T) {
+	server, c := start(t)
+	r := ttlService(300 * time.Millisecond)
+	k := serveOn(t, server.Addr(), r, discover.KeepOptions{})
+	if e := k.next(t); e.Kind != discover.KeepRegistered {
+		t.Fatalf("told %+v", e)
+	}
+	other := r
+	other.Checks = []discover.CheckConfig{{HTTP: "http://127.0.0.1:1/", Interval: time.Hour}}
+	for _, disturb := range []func() error{
+		func() error { _, err := c.Register(t.Context(), other); return err },
+		func() error { return c.Deregister(t.Context(), r.ID()) },
+	} {
+		if err := disturb(); err != nil {
+			t.Fatal(err)
+		}
+		if e := k.next(t); e.Kind != discover.KeepReregistered {
+			t.Fatalf("told %+v", e)
+		}
+		await(t, c, discover.Passing, "4001")
+	}
+}
+
 func TestServeBeforeConsulIsThere(t *testing.T) {
 	server, err := consul.Start(consul.Options{})
 	if err != nil {
