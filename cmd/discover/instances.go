@@ -151,7 +151,7 @@ func instanceView() output.View[instanceRow] {
 	return output.View[instanceRow]{
 		Name: func(i instanceRow) string { return i.ID },
 		Columns: []output.Column[instanceRow]{
-			{Name: "ADDRESS", Value: func(i instanceRow) string { return reach(i.Instance) }},
+			{Name: "ADDRESS", Whole: true, Value: func(i instanceRow) string { return reach(i.Instance) }},
 			{Name: "VERSION", Value: func(i instanceRow) string { return i.Version }},
 			{
 				Name: "HEALTH", Value: func(i instanceRow) string { return string(i.Health) },

@@ -66,8 +66,8 @@ func nodeView() output.View[discover.Node] {
 		Name:  func(n discover.Node) string { return n.Name },
 		Empty: "Consul knows no such nodes",
 		Columns: []output.Column[discover.Node]{
-			{Name: "NODE", Value: func(n discover.Node) string { return n.Name }},
-			{Name: "ADDRESS", Value: func(n discover.Node) string { return n.Address }},
+			{Name: "NODE", Whole: true, Value: func(n discover.Node) string { return n.Name }},
+			{Name: "ADDRESS", Whole: true, Value: func(n discover.Node) string { return n.Address }},
 			{
 				Name: "HEALTH", Value: func(n discover.Node) string { return string(n.Health) },
 				Style: func(st iostreams.Style, n discover.Node, cell string) string { return coloured(st, n.Health, cell) },

@@ -178,8 +178,8 @@ func TestServicesByQuery(t *testing.T) {
 	if err := f.run(t, "services", "--tag", "prod", "-o", "wide"); err != nil {
 		t.Fatal(err)
 	}
-	want := "SERVICE       PASSING  WARNING  CRITICAL  VERSIONS  PASSING BY VERSION  PASSING BY TAG\n" +
-		"auth-service  1        0        1         v1        v1 1/2              auth 1/1, prod 1/2\n"
+	want := "SERVICE       PASSING  WARNING  CRITICAL  VERSIONS  BY VERSION  BY TAG\n" +
+		"auth-service  1        0        1         v1        v1 1/2      auth 1/1, prod 1/2\n"
 	if f.out.String() != want {
 		t.Errorf("got\n%s", f.out)
 	}
@@ -199,7 +199,9 @@ func TestTablesOnTerminals(t *testing.T) {
 		f.IO.SetTTY(false, true, true)
 		f.IO.SetWidth(width)
 		for _, row := range []struct{ args, whole string }{
-			{"services", "auth-service "}, {"instances auth-service --health any", "127.0.0.1:4002 "}, {"nodes", "127.0.0.1 "},
+			{"services", "auth-service "}, {"services -o wide", "auth-service "},
+			{"instances auth-service --health any", "127.0.0.1:4002 "}, {"instances auth-service --health any -o wide", "127.0.0.1:4002 "},
+			{"nodes -o wide", "127.0.0.1 "},
 		} {
 			if err := f.run(t, strings.Fields(row.args)...); err != nil {
 				t.Fatal(err)

@@ -32,7 +32,8 @@ func NewCmdServices(f *app.Factory, runF func(*ServicesOptions) error) *cobra.Co
 		Use:   "services",
 		Short: "List the services with the health of their instances",
 		Long: `List every service that Consul knows, with how many of its instances are in which
-health, and their versions; -o wide and the JSON count by version and by tag too.
+health, and their versions; -o wide and the JSON count by version and by tag too,
+"v1 2/3" being three instances of v1 of which two pass.
 Flags narrow which instances are counted; a service without any is left out.`,
 		Example: `suokectl discover services
 suokectl discover services --tag prod -o wide
@@ -86,13 +87,13 @@ func serviceView() output.View[discover.Service] {
 		Name:  func(s discover.Service) string { return s.Name },
 		Empty: "Consul knows no such services",
 		Columns: []output.Column[discover.Service]{
-			{Name: "SERVICE", Value: func(s discover.Service) string { return s.Name }},
+			{Name: "SERVICE", Whole: true, Value: func(s discover.Service) string { return s.Name }},
 			{Name: "PASSING", Value: count(func(s discover.Service) int { return s.Passing })},
 			{Name: "WARNING", Value: count(warning), Style: alarm(warning, discover.Warning)},
 			{Name: "CRITICAL", Value: count(critical), Style: alarm(critical, discover.Critical)},
 			{Name: "VERSIONS", Value: func(s discover.Service) string { return strings.Join(s.Versions, ",") }},
-			{Name: "PASSING BY VERSION", Value: func(s discover.Service) string { return shares(s.ByVersion) }, Wide: true},
-			{Name: "PASSING BY TAG", Value: func(s discover.Service) string { return shares(s.ByTag) }, Wide: true},
+			{Name: "BY VERSION", Value: func(s discover.Service) string { return shares(s.ByVersion) }, Wide: true},
+			{Name: "BY TAG", Value: func(s discover.Service) string { return shares(s.ByTag) }, Wide: true},
 		},
 	}
 }

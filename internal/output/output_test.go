@@ -98,6 +98,31 @@ func TestEmptyListSaysSo(t *testing.T) {
 	}
 }
 
+// TestWholeColumnsGiveWayLast: an address stays whole beside text that is longer, and still fits when it is alone.
+func TestWholeColumnsGiveWayLast(t *testing.T) {
+	const address = "[2001:db8:1234:5678::1]:50051"
+	whole := output.View[string]{Columns: []output.Column[string]{
+		{Name: "ADDRESS", Whole: true, Value: func(string) string { return address }},
+		{Name: "TEXT", Value: func(text string) string { return text }},
+	}}
+	for width, want := range map[int]string{80: address, 40: address, 20: address[:11]} {
+		ios, _, out, _ := iostreams.Test()
+		ios.SetTTY(false, true, false)
+		ios.SetWidth(width)
+		if err := output.List(ios, output.Flags{}, whole, []string{strings.Repeat("long ", 20)}); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if w := ansi.StringWidth(strings.TrimRight(line, "\n")); w > width {
+				t.Errorf("a line of %d columns on a terminal of %d: %q", w, width, line)
+			}
+		}
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("at %d: no %q in\n%s", width, want, out)
+		}
+	}
+}
+
 func TestTerminalsAreSafeAndFit(t *testing.T) {
 	hostile := []item{{Name: "evil\x1b[2J\u202e" + strings.Repeat("long-name-", 12), Count: 1, Tags: []string{"a\nb"}}}
 	for _, width := range []int{40, 80, 160} {

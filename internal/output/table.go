@@ -48,7 +48,8 @@ func layOut[T any](ios *iostreams.IOStreams, cols []Column[T], items []T) [][]st
 }
 
 // fit returns each column's width. On a terminal that is too narrow the
-// widest columns give way first; a pipe gets every cell whole.
+// widest columns give way first, those to be kept whole after all others; a
+// pipe gets every cell whole.
 func fit[T any](ios *iostreams.IOStreams, cols []Column[T], rows [][]string) []int {
 	widths := make([]int, len(cols))
 	for j, c := range cols {
@@ -61,18 +62,27 @@ func fit[T any](ios *iostreams.IOStreams, cols []Column[T], rows [][]string) []i
 		return widths
 	}
 	for over := total(widths) - ios.Width(); over > 0; over-- {
-		widest := 0
-		for j := range widths {
-			if widths[j] > widths[widest] {
-				widest = j
-			}
+		giving := widest(widths, func(j int) bool { return !cols[j].Whole })
+		if giving < 0 {
+			giving = widest(widths, func(int) bool { return true })
 		}
-		if widths[widest] <= minWidth {
+		if giving < 0 {
 			break
 		}
-		widths[widest]--
+		widths[giving]--
 	}
 	return widths
+}
+
+// widest is the widest of the columns that may and can give way, -1 when none.
+func widest(widths []int, may func(int) bool) int {
+	found := -1
+	for j, width := range widths {
+		if width > minWidth && may(j) && (found < 0 || width > widths[found]) {
+			found = j
+		}
+	}
+	return found
 }
 
 func total(widths []int) int {

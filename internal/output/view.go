@@ -16,6 +16,9 @@ type Column[T any] struct {
 	Value func(T) string
 	// Wide columns appear with -o wide only.
 	Wide bool
+	// Whole columns give way last on a terminal that is too narrow: what is
+	// typed or copied elsewhere is of no use in part.
+	Whole bool
 	// Style colours the fitted cell; nil leaves it plain.
 	Style func(st iostreams.Style, item T, cell string) string
 }

@@ -79,11 +79,9 @@ func (p *poll[T]) next(ctx context.Context) (reading[T], bool) {
 	recovered := p.last.err != nil
 	p.failures, p.last.err, p.last.at = 0, nil, time.Now()
 	p.wait(ctx, index)
-	if p.told && !recovered && p.same(value, p.last.value) {
-		return p.last, false
-	}
+	news := !p.told || recovered || !p.same(value, p.last.value)
 	p.last.value, p.told = value, true
-	return p.last, true
+	return p.last, news
 }
 
 // failed keeps the last good value, which at first may be one that is recalled, beside the error.
