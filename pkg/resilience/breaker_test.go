@@ -276,6 +276,41 @@ func TestBreakerKeepsItsRules(t *testing.T) {
 	})
 }
 
+// A retry waits until the breaker lets probes through, and no longer.
+func TestRetryWaitsForTheBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := resilience.NewBreaker(resilience.BreakerConfig{Name: "x"})
+		trip(t, b)
+		time.Sleep(10 * time.Second)
+		start, calls := time.Now(), 0
+		_, err := resilience.Do(t.Context(), resilience.RetryPolicy(), func(ctx context.Context) (int, error) {
+			return resilience.WithBreaker(ctx, b, func(context.Context) (int, error) { calls++; return 1, nil })
+		})
+		if err != nil || calls != 1 || time.Since(start) != 20*time.Second {
+			t.Errorf("%d calls after %v: %v", calls, time.Since(start), err)
+		}
+	})
+}
+
+// Example nests what the package has, from the outside in.
+func Example() {
+	breaker := resilience.NewBreaker(resilience.BreakerConfig{Name: "user-service"})
+	policy := resilience.RetryPolicy()
+	policy.Backoff = resilience.Backoff{} // an example does not wait
+	budget := resilience.NewBudget(10, 0.1)
+	policy.Budget = budget
+
+	profile := func(context.Context) (string, error) { return "", context.DeadlineExceeded }
+	protected := func(ctx context.Context) (string, error) { return resilience.WithBreaker(ctx, breaker, profile) }
+	retried := func(ctx context.Context) (string, error) { return resilience.Do(ctx, policy, protected) }
+	name, err := resilience.WithFallback(context.Background(), retried,
+		func(_ context.Context, e *resilience.RetryError) (string, error) {
+			return fmt.Sprintf("Unknown, after %d tries", len(e.Tries)), nil
+		})
+	fmt.Println(name, err, breaker.State())
+	// Output: Unknown, after 4 tries <nil> closed
+}
+
 func ExampleBreaker() {
 	b := resilience.NewBreaker(resilience.BreakerConfig{Name: "user-service"})
 	for range 5 {

@@ -14,8 +14,10 @@
 // Keys are rotated by files: a [KeyFile] is looked at again, at most once a
 // second and only when it is used, so there is no goroutine to own, and renames,
 // symlinks and network file systems work. Several keys are good at once; a token
-// and a hybrid ciphertext name theirs. No error, and nothing that is printed, has
-// a token or a key in it.
+// and a hybrid ciphertext name theirs. Put a new public key where it is checked
+// a few seconds before its private half where it signs.
+//
+// No error, and nothing that is printed, has a token or a key in it.
 //
 // The package links no gRPC. The times of tokens and files come from the time
 // package unless a Now is given.

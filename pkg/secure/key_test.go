@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,6 +272,38 @@ func TestRotation(t *testing.T) {
 		}
 		if _, err := verifier.Verify(second); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Many use the keys while they change; each sees a whole set.
+func TestKeysChangeUnderUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := generate(t, secure.EdDSA), generate(t, secure.ES256)
+		path := filepath.Join(t.TempDir(), "keys.pem")
+		replaceFile(t, path, pemOf(t, one))
+		file, err := secure.OpenKeyFile(path, func(err error) { t.Error(err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var users sync.WaitGroup
+		for range 8 {
+			users.Go(func() {
+				for range 50 {
+					if n := len(file.Keys()); n < 1 || n > 2 {
+						t.Errorf("%d keys", n)
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		for i := range 5 {
+			replaceFile(t, path, []string{pemOf(t, two) + pemOf(t, one), pemOf(t, two)}[i%2])
+			time.Sleep(time.Second)
+		}
+		users.Wait()
+		if keys := file.Keys(); len(keys) != 2 {
+			t.Errorf("in the end: %v", keys)
 		}
 	})
 }
