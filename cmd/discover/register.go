@@ -85,8 +85,6 @@ suokectl discover register --name cart-service --address 127.0.0.1 --port 7002 -
 	for _, name := range []string{"name", "version", "address", "port", "tag", "meta", "deregister-after", "drain"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
-	cmd.MarkFlagsMutuallyExclusive("once", "dry-run")
-	cmd.MarkFlagsMutuallyExclusive("once", "drain")
 	opts.Output.Bind(cmd)
 	return cmd
 }
@@ -97,6 +95,8 @@ func (o *RegisterOptions) validate() error {
 		return failure.Usagef("--file or --name is needed: what is to be registered?")
 	case o.Registration.DeregisterAfter < 0 || o.Drain < 0:
 		return failure.Usagef("a duration is negative")
+	case o.Once && (o.DryRun || o.Drain > 0):
+		return failure.Usagef("--once goes with neither --dry-run nor --drain")
 	}
 	return o.Output.Validate()
 }
