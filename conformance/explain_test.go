@@ -343,7 +343,7 @@ func explainTable(t *testing.T) []explained {
 		{
 			name: "probe refused", make: registered(`"Tags": []`),
 			options: []discover.ExplainOption{discover.Probing(discover.TCPProbe, discover.ProbeOptions{})},
-			kind:    discover.ProbeFailed, failure: discover.ProbeRefused, sentence: "it does not answer from here: tcp 127.0.0.1:4000: connection refused",
+			kind:    discover.ProbeFailed, failure: discover.ProbeRefused, sentence: "a probe from here fails: tcp 127.0.0.1:4000: connection refused",
 		},
 		{
 			name: "alias of a failing service", kind: discover.CheckCritical, failure: discover.ProbeOther, sentence: "failing: no disk",

@@ -44,7 +44,7 @@ func NewCmdExplain(f *app.Factory, runF func(*ExplainOptions) error) *cobra.Comm
 "discover instances" leave out, say what keeps it out: the check that fails,
 with its last output; maintenance or draining; its node; a version, tag or
 metadata that it does not have, and what it has that is nearly that; with
---probe, that it does not answer from here.
+--probe, that it does not answer well from here.
 
 Instances are looked for where a caller would not find them, too: in the other
 datacenters, for two seconds, and with the agent that is asked, which may know
@@ -52,6 +52,11 @@ of some that the catalogue lacks or that ACLs hide. --here leaves that out.
 
 Since when a check fails is not said: Consul keeps no time of it.
 "suokectl discover watch" tells changes as they come.
+
+With -o json each element is {instance, causes, notes}. A cause has its kind,
+what is wanted, what the instance has, its sentence and, where there is one, the
+check, how it failed, and what is near to what is wanted; with none of them the
+instance is let in. A note is about what keeps nobody out and yet is odd.
 
 The exit code is 0 when there is an answer, also when it lets no instance in.
 It is 1 when nobody knows the service, and when ACLs hide a part of the answer.`,

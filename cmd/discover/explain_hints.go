@@ -47,9 +47,9 @@ func nearHint(cause discover.Cause) string {
 	case cause.Near == "":
 		return ""
 	case cause.Kind == discover.TagMissing:
-		return "--tag " + quoted(cause.Near) + " asks for what it has"
+		return "--tag " + quoted(cause.Near) + " would match it"
 	}
-	return "--version " + quoted(cause.Near) + " asks for what it has"
+	return "--version " + quoted(cause.Near) + " would match it"
 }
 
 // failureHint says what to do next about a check that failed that way.

@@ -58,7 +58,7 @@ func TestExplainProbes(t *testing.T) {
 	want := `auth-service, passing: 0 in, 1 out
 
 OUT  127.0.0.1:4000  v1  passing  auth-service-127.0.0.1-4000
-     it does not answer from here: tcp 127.0.0.1:4000: connection refused
+     a probe from here fails: tcp 127.0.0.1:4000: connection refused
      → ` + "`suokectl discover probe auth-service`" + ` repeats it; is a firewall, or the address that it registered, in the way?
 `
 	if f.out.String() != want {

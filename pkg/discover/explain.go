@@ -22,7 +22,7 @@ const (
 	OtherDatacenter CauseKind = "other_datacenter" // it is registered in another datacenter than was asked
 	NotInCatalogue  CauseKind = "not_in_catalogue" // the agent knows it, and the catalogue does not (yet)
 	HiddenByACL     CauseKind = "hidden_by_acl"    // the agent tells of it, and the token may not read its node
-	ProbeFailed     CauseKind = "probe_failed"     // it does not answer from here, whatever Consul's checks say
+	ProbeFailed     CauseKind = "probe_failed"     // a probe from here fails, whatever Consul's checks say
 )
 
 // How a check failed, beside what a probe can meet.

@@ -231,7 +231,7 @@ func (l *look) inOtherDatacenters(ctx context.Context, asked string) []Explanati
 			query.Datacenter, query.Near, query.Filter = datacenter, "", ""
 			list, _, err := l.client.read(ctx, l.name, query, 0)
 			if err != nil {
-				return nil //nolint:nilerr // what does not answer in time adds nothing
+				return nil // what does not answer in time adds nothing
 			}
 			for _, instance := range list {
 				causes := append([]Cause{{Kind: OtherDatacenter, Wanted: asked, Has: datacenter}}, l.query.causes(instance)...)

@@ -134,7 +134,7 @@ func TestProbing(t *testing.T) {
 		switch {
 		case e.Instance.Version == "0" && e.Included() && len(e.Notes) == 0:
 		case e.Instance.Version == "1" && len(e.Causes) == 1:
-			want := "it does not answer from here: tcp " + shut + ": connection refused"
+			want := "a probe from here fails: tcp " + shut + ": connection refused"
 			if cause := e.Causes[0]; cause.Kind != discover.ProbeFailed || cause.Failure != discover.ProbeRefused || cause.Sentence != want {
 				t.Errorf("got %+v", cause)
 			}

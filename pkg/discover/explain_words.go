@@ -33,7 +33,7 @@ func (c Cause) words(of Instance) string {
 	case HiddenByACL:
 		return fmt.Sprintf("the agent knows it, and ACLs hide it in the catalogue: the token lacks node:read of node %s", of.Node)
 	case ProbeFailed:
-		return fmt.Sprintf("it does not answer from here: %s", c.Has)
+		return fmt.Sprintf("a probe from here fails: %s", c.Has)
 	}
 	return c.checkWords(of)
 }
