@@ -201,8 +201,11 @@ func TestTablesOnTerminals(t *testing.T) {
 		for _, row := range []struct{ args, whole string }{
 			{"services", "auth-service "}, {"services -o wide", "auth-service "},
 			{"instances auth-service --health any", "127.0.0.1:4002 "}, {"instances auth-service --health any -o wide", "127.0.0.1:4002 "},
-			{"nodes -o wide", "127.0.0.1 "},
+			{"nodes", "127.0.0.1 "}, {"nodes -o wide", "127.0.0.1 "},
 		} {
+			if width < 80 && strings.Contains(row.args, "wide") {
+				continue // nine columns do not fit
+			}
 			if err := f.run(t, strings.Fields(row.args)...); err != nil {
 				t.Fatal(err)
 			}
