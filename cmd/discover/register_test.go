@@ -198,6 +198,27 @@ func TestRegisterInTheForeground(t *testing.T) {
 	}
 }
 
+// TestRegisterOnATerminal: what is shown is coloured, and what came from outside cannot speak to the terminal.
+func TestRegisterOnATerminal(t *testing.T) {
+	f := newTerminal(t, world(t))
+	f.IO.SetTTY(true, true, true)
+	f.IO.SetColor(true)
+	odd := "\x1b[31mred\x1b[0m\u202e"
+	base := []string{"register", "--name", "s", "--address", "127.0.0.1", "--port", "1", "--tag", odd, "--meta", "note=" + odd}
+	for _, args := range [][]string{append(base, "--dry-run"), append(base, "--once"), append(base, "--tag", "x", "--dry-run")} {
+		if err := f.run(t, args...); err != nil {
+			t.Fatal(err)
+		}
+		text := f.out.String()
+		if !strings.Contains(text, "\x1b[") || strings.Contains(text, "\x1b[31mred") || strings.Contains(text, "\u202e") {
+			t.Errorf("%v: %q", args, text)
+		}
+	}
+	if err := f.run(t, "maintenance", "on", "s-127.0.0.1-1", "--reason", odd); err != nil || strings.Contains(f.out.String(), "\x1b[31mred") {
+		t.Errorf("%v: %q", err, f.out)
+	}
+}
+
 func TestCompletionOfIDs(t *testing.T) {
 	f := newTerminal(t, world(t))
 	for _, row := range []struct {
