@@ -38,11 +38,12 @@ type tokenKeys struct {
 	Context     func() (*config.Context, error)
 	Conventions func() (spec.Conventions, error)
 	Missing     func(key string) error
+	ReadKeys    func(path string) (secure.KeySet, error)
 	Key         string
 }
 
 func newTokenKeys(f *app.Factory) tokenKeys {
-	return tokenKeys{Context: f.Context, Conventions: f.Conventions, Missing: f.Missing}
+	return tokenKeys{Context: f.Context, Conventions: f.Conventions, Missing: f.Missing, ReadKeys: f.ReadKeys}
 }
 
 // settings returns the context's, or none where --key needs no context.
@@ -59,7 +60,7 @@ func (k *tokenKeys) settings() (config.Token, error) {
 
 func (k *tokenKeys) keys(settings config.Token) (secure.KeySet, error) {
 	if k.Key != "" {
-		return secure.ReadKeys(k.Key)
+		return k.ReadKeys(k.Key)
 	}
 	if settings.Secret == "" {
 		return nil, k.Missing("rpc.token.secret")

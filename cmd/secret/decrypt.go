@@ -15,7 +15,7 @@ type DecryptOptions struct {
 }
 
 func newCmdDecrypt(f *app.Factory, runF func(*DecryptOptions) error) *cobra.Command {
-	opts := &DecryptOptions{crypt: crypt{IO: f.IO}}
+	opts := &DecryptOptions{crypt: crypt{IO: f.IO, ReadKeys: f.ReadKeys}}
 	cmd := &cobra.Command{
 		Use:   "decrypt",
 		Short: "Decrypt stdin, or fields of the JSON in it",
@@ -46,7 +46,7 @@ suokectl secret decrypt --key clinic.pem --field user.ssn < user.json`,
 }
 
 func runDecrypt(opts *DecryptOptions) error {
-	keys, err := opts.keys()
+	keys, err := opts.ReadKeys(opts.Key)
 	if err != nil {
 		return err
 	}

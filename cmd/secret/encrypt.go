@@ -16,7 +16,7 @@ type EncryptOptions struct {
 }
 
 func newCmdEncrypt(f *app.Factory, runF func(*EncryptOptions) error) *cobra.Command {
-	opts := &EncryptOptions{crypt: crypt{IO: f.IO}}
+	opts := &EncryptOptions{crypt: crypt{IO: f.IO, ReadKeys: f.ReadKeys}}
 	cmd := &cobra.Command{
 		Use:   "encrypt",
 		Short: "Encrypt stdin, or fields of the JSON in it",
@@ -48,7 +48,7 @@ printf '{"items": [{"ssn": "1"}, {"ssn": "2"}]}' | suokectl secret encrypt --key
 }
 
 func runEncrypt(opts *EncryptOptions) error {
-	keys, err := opts.keys()
+	keys, err := opts.ReadKeys(opts.Key)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ package secret
 import (
 	"errors"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -35,10 +34,11 @@ the text is a JWE (RSA-OAEP-256, A256GCM) of any length.`,
 
 // crypt is what encrypt and decrypt share.
 type crypt struct {
-	IO     *iostreams.IOStreams
-	Key    string
-	Fields []string
-	AAD    string
+	IO       *iostreams.IOStreams
+	ReadKeys func(path string) (secure.KeySet, error)
+	Key      string
+	Fields   []string
+	AAD      string
 }
 
 func (c *crypt) bind(cmd *cobra.Command, key string) {
@@ -48,19 +48,6 @@ func (c *crypt) bind(cmd *cobra.Command, key string) {
 	flags.StringVar(&c.AAD, "aad", "", "`text` that a hybrid text is bound to, such as the record's id; it is no secret")
 	_ = cmd.RegisterFlagCompletionFunc("field", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("aad", cobra.NoFileCompletions)
-}
-
-// keys reads --key, and warns when others can read a private key.
-func (c *crypt) keys() (secure.KeySet, error) {
-	keys, err := secure.ReadKeys(c.Key)
-	if err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(c.Key)
-	if _, private := keys.Signing(); private == nil && err == nil && !info.IsDir() && info.Mode().Perm()&0o077 != 0 {
-		c.IO.Infof("warning: others on this machine can read the private key: chmod 600 %s", c.Key)
-	}
-	return keys, nil
 }
 
 func (c *crypt) validate() error {
