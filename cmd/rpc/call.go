@@ -75,17 +75,22 @@ suokectl rpc call health-service CheckVitals -d - -o json < vitals.json`,
 			return runCall(cmd.Context(), opts)
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVarP(&opts.Data, "data", "d", "", "request as `JSON`, @FILE, or - for stdin")
-	flags.StringArrayVarP(&opts.Headers, "header", "H", nil, "`name: value` to send along; may be given again")
-	flags.StringVar(&opts.RequestID, "request-id", "", "request `id` to send in place of a new one")
-	flags.BoolVar(&opts.EmitDefaults, "emit-defaults", false, "show fields that have their default value")
-	for _, name := range []string{"data", "header", "request-id"} {
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
-	}
+	opts.bindRequest(cmd)
 	opts.bind(cmd)
 	opts.Output.Bind(cmd)
 	return cmd
+}
+
+// bindRequest adds the flags of a request.
+func (o *CallOptions) bindRequest(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&o.Data, "data", "d", "", "request as `JSON`, @FILE, or - for stdin")
+	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along; may be given again")
+	flags.StringVar(&o.RequestID, "request-id", "", "request `id` to send in place of a new one")
+	flags.BoolVar(&o.EmitDefaults, "emit-defaults", false, "show fields that have their default value")
+	for _, name := range []string{"data", "header", "request-id"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
 }
 
 // allMethods lists the full names of a server's methods. Those of gRPC's own

@@ -41,8 +41,8 @@ type RPCOptions struct {
 // The values of rpc.transport: calls go to instances from Consul, or to a
 // sidecar, which balances.
 const (
-	directTransport = "direct"
-	meshTransport   = "mesh"
+	DirectTransport = "direct"
+	MeshTransport   = "mesh"
 )
 
 // Channel opens a channel as the command line and the context say. An address
@@ -63,8 +63,8 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	if o.Transport != "" {
 		settings.Transport = o.Transport
 	}
-	if t := settings.Transport; t != "" && t != directTransport && t != meshTransport {
-		return nil, failure.Usagef("unknown transport %q: it is %s or %s", t, directTransport, meshTransport)
+	if t := settings.Transport; t != "" && t != DirectTransport && t != MeshTransport {
+		return nil, failure.Usagef("unknown transport %q: it is %s or %s", t, DirectTransport, MeshTransport)
 	}
 	conventions, err := f.Conventions()
 	if err != nil {
@@ -74,7 +74,7 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 		Target: target.String(), ClientVersion: "suokectl/" + f.Version, APIVersion: target.Version,
 		Headers: conventions.Headers, Retry: &o.Retry,
 	}
-	mesh := target.Service != "" && settings.Transport == meshTransport
+	mesh := target.Service != "" && settings.Transport == MeshTransport
 	if channel.TLS, err = o.transport(settings, mesh); err != nil {
 		return nil, err
 	}

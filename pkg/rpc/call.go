@@ -101,7 +101,7 @@ func (c *Call) end(ch *Channel, codec codec, start time.Time, err error) {
 		c.Status.Details = append(c.Status.Details, showDetail(codec, detail))
 	}
 	if err != nil {
-		c.err = ch.explain(err)
+		c.err = ch.Explain(err)
 	}
 	c.Timings.TotalMS = milliseconds(time.Since(start))
 }

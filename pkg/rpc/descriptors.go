@@ -334,7 +334,7 @@ func (d *Descriptors) explain(what string, attempts []Attempt, err error) error 
 		return fmt.Errorf("ask %s: %w", d.channel.config.Name, ErrNoReflection)
 	}
 	var transport *TransportError
-	if explained := d.channel.explain(err); errors.As(explained, &transport) {
+	if explained := d.channel.Explain(err); errors.As(explained, &transport) {
 		return explained
 	}
 	cause := lastError(err)

@@ -90,8 +90,9 @@ type sign struct {
 	reason error
 }
 
-// explain makes a [*TransportError] of an error that is one.
-func (ch *Channel) explain(err error) error {
+// Explain makes a [*TransportError] of the error of a call when the transport is
+// why it failed, which gRPC says in text alone; any other error stays as it is.
+func (ch *Channel) Explain(err error) error {
 	s := status.Convert(lastError(err))
 	if reason := ch.reason(s); reason != nil {
 		return &TransportError{Target: ch.config.Name, Reason: reason, Detail: detail(s.Message()), status: s}
