@@ -7,6 +7,7 @@
 // The parts are
 //   - command: `discover instances` against `consul catalog nodes -service`;
 //   - latency: from a change of a check to a Watch, against a blocking query that is read by hand;
+//   - picker: from a change of a check to the picker of a gRPC connection, against the same;
 //   - watched: memory and processor time of a process in which 1,000 services are watched and nothing changes;
 //   - list: 10,000 instances, against encoding/json alone on the same reply.
 package main
@@ -40,7 +41,7 @@ var errMissed = errors.New("a goal was missed")
 
 func main() {
 	runs := flag.Int("runs", 41, "counted runs of each contender")
-	part := flag.String("part", "", "only this part: command, latency, watched or list")
+	part := flag.String("part", "", "only this part: command, latency, picker, watched or list")
 	idle := flag.String("idle", "", "internal: watch the services of the Consul at this address")
 	waiting := flag.Int("waiting", 0, "internal: how many watches of -idle may wait at a time")
 	flag.Parse()
@@ -58,7 +59,7 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, runs int, only string) error {
-	parts := []part{{"command", command}, {"latency", latency}, {"watched", watched}, {"list", list}}
+	parts := []part{{"command", command}, {"latency", latency}, {"picker", picker}, {"watched", watched}, {"list", list}}
 	if only != "" {
 		parts = slices.DeleteFunc(parts, func(p part) bool { return p.name != only })
 	}
