@@ -188,7 +188,7 @@ func explainTable(t *testing.T) []explained {
 	grpcHealth := explainGRPC(t)
 	hangsUp := hangUp(t)
 	const second = `"Interval": "1s", "Timeout": "300ms"`
-	rows := []explained{
+	return []explained{
 		{
 			name: "http refused", make: asked(`{"HTTP": "http://` + closed + `/health", ` + second + `}`),
 			kind: discover.CheckCritical, failure: discover.ProbeRefused, sentence: "is critical: Get \"http://" + closed + "/health\": dial tcp " + closed + ": connect: connection refused",
@@ -294,7 +294,6 @@ func explainTable(t *testing.T) []explained {
 			make: func(t *testing.T, w *explainWorld, service string) {
 				consulPut(t, w.other, "/v1/agent/service/register", `{"Name": "`+service+`", "Port": 4000}`)
 				consulPut(t, w.other, "/v1/agent/maintenance?enable=true&reason=reboot", "")
-				t.Cleanup(func() { consulPutLate(w.other, "/v1/agent/maintenance?enable=false") })
 			},
 		},
 		{
@@ -412,7 +411,6 @@ func explainTable(t *testing.T) []explained {
 			},
 		},
 	}
-	return rows
 }
 
 // TestConsulExplainACL: what a token may not see is said, and not taken for nothing.
@@ -538,15 +536,4 @@ func explainGRPC(t *testing.T) string {
 		}
 	})
 	return listener.Addr().String()
-}
-
-// consulPutLate is for the end of a test, when its context is over.
-func consulPutLate(server *testenv.ConsulServer, path string) {
-	request, err := http.NewRequest(http.MethodPut, "http://"+server.Addr+path, http.NoBody) //nolint:noctx // the test's is over
-	if err != nil {
-		return
-	}
-	if response, err := http.DefaultClient.Do(request); err == nil {
-		_ = response.Body.Close()
-	}
 }
