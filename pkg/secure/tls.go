@@ -36,11 +36,13 @@ func (c ClientTLS) Config() (*tls.Config, error) { return c.ConfigWith(TLSOption
 
 // ConfigWith reads the files and returns a configuration for TLS 1.2 and later.
 // The client's certificate is read again when its files change, at most once a
-// second. So are the roots where ServerName or Peers say who the server must be;
-// else crypto/tls verifies the host that was dialled, by the roots of now.
+// second.
 //
-// Peers take the place of the host's name: an instance found by discovery has an
-// address that no certificate names.
+// Without Peers crypto/tls verifies the server by the roots of now. Peers take
+// the place of the host's name, since an instance found by discovery has an
+// address that no certificate names; the roots are read again then, too. Such a
+// configuration has InsecureSkipVerify set and verifies in VerifyConnection,
+// which must stay: whoever changes that field changes who is trusted.
 func (c ClientTLS) ConfigWith(o TLSOptions) (*tls.Config, error) {
 	if (c.Cert == "") != (c.Key == "") {
 		return nil, errors.New("a client certificate needs both its certificate and its key file")
@@ -63,8 +65,8 @@ func (c ClientTLS) ConfigWith(o TLSOptions) (*tls.Config, error) {
 			return material.get().offer(info), nil
 		}
 	}
-	if !c.Insecure && (c.ServerName != "" || !o.Peers.empty()) {
-		config.InsecureSkipVerify = true // by crypto/tls, which knows no other roots than it began with
+	if !o.Peers.empty() {
+		config.InsecureSkipVerify = true // by crypto/tls, which knows hosts' names and the roots that it began with
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			return verifyServer(state, material.get().roots, c.ServerName, o.Peers)
 		}

@@ -302,6 +302,20 @@ func ExamplePeers() {
 	// Output: the peer user-service is not among those allowed
 }
 
+// A configuration verifies in the usual place unless peers are named, so that
+// who wraps it can tell what verifies.
+func TestOnlyPeersMoveTheVerification(t *testing.T) {
+	own := newCA(t)
+	plain := mustConfig(secure.ClientTLS{CA: own.file, ServerName: "auth-service"}.Config())(t)
+	if plain.InsecureSkipVerify || plain.VerifyConnection != nil || plain.RootCAs == nil {
+		t.Errorf("without peers: %t, %t", plain.InsecureSkipVerify, plain.VerifyConnection != nil)
+	}
+	named := mustConfig(secure.ClientTLS{CA: own.file}.ConfigWith(secure.TLSOptions{Peers: secure.Peers{DNS: []string{"x"}}}))(t)
+	if !named.InsecureSkipVerify || named.VerifyConnection == nil {
+		t.Errorf("with peers: %t, %t", named.InsecureSkipVerify, named.VerifyConnection != nil)
+	}
+}
+
 func ExampleClientTLS() {
 	config, err := secure.ClientTLS{ServerName: "auth-service"}.Config()
 	fmt.Println(config.MinVersion == tls.VersionTLS12, err)
