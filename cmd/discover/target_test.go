@@ -16,7 +16,7 @@ func TestBothReadersOfTargetsAgree(t *testing.T) {
 		"consul:///auth-service?version=v1",
 		"consul:///auth-service?tag=prod&tag=eu&version=v1",
 		"consul:///a%2Db?tag=a%26b",
-		"consul://auth", "consul:///", "consul:///a/b", "consul:///a%2Fb", "consul:///a?versoin=v1", "consul:///%zz", "consul:///a b",
+		"consul://auth", "consul:///", "consul:///a/b", "consul:///a%2Fb", "consul:///a?versio=v1", "consul:///%zz", "consul:///a b",
 	} {
 		ours, err := consulgrpc.ParseTarget(text)
 		theirs, theirErr := rpc.ParseTarget(text)

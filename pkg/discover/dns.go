@@ -255,7 +255,7 @@ func exchangeTCP(_ context.Context, conn net.Conn, q question) (*dnsmessage.Mess
 	if err := conn.SetDeadline(time.Now().Add(dnsTry * dnsTries)); err != nil {
 		return nil, err
 	}
-	framed := binary.BigEndian.AppendUint16(nil, uint16(len(q.packed))) //nolint:gosec // a question is short
+	framed := binary.BigEndian.AppendUint16(nil, uint16(len(q.packed)))
 	if _, err := conn.Write(append(framed, q.packed...)); err != nil {
 		return nil, err
 	}

@@ -52,9 +52,9 @@ func ExampleNewBuilder() {
 func ExampleParseTarget() {
 	target, err := consulgrpc.ParseTarget("consul:///auth-service?version=v1&tag=prod&meta.team=core")
 	fmt.Println(target.Service, target.Query.Version, target.Query.Tags, target.Query.Meta["team"], err)
-	_, err = consulgrpc.ParseTarget("consul:///auth-service?versoin=v1")
+	_, err = consulgrpc.ParseTarget("consul:///auth-service?versio=v1")
 	fmt.Println(err)
 	// Output:
 	// auth-service v1 [prod] core <nil>
-	// "consul:///auth-service?versoin=v1" is no target: the parameter "versoin" is not known; did you mean version?
+	// "consul:///auth-service?versio=v1" is no target: the parameter "versio" is not known; did you mean version?
 }

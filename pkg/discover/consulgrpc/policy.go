@@ -96,7 +96,7 @@ type picker struct {
 // Pick takes the next.
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	turns := p.turns()
-	return turns[int(p.next.Add(1)%uint32(len(turns)))].Pick(info) //nolint:gosec // a round has a few thousand turns
+	return turns[int(p.next.Add(1)%uint32(len(turns)))].Pick(info)
 }
 
 // extraTurns bounds how many turns a round has beyond one for each instance, so that huge weights cost no memory.

@@ -134,7 +134,7 @@ func endpoint(instance discover.Instance) resolver.Endpoint {
 	if instance.Locality != (discover.Locality{}) {
 		out.Attributes = attributes.New(localityKey{}, instance.Locality)
 	}
-	return weight.Set(out, weight.EndpointInfo{Weight: uint32(max(0, instance.Weight()))}) //nolint:gosec // Consul's weights end at 65535
+	return weight.Set(out, weight.EndpointInfo{Weight: uint32(max(0, instance.Weight()))})
 }
 
 // Weight returns the share of the calls that an endpoint of this package's resolver is to get, by the weight of its

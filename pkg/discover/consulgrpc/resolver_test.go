@@ -179,7 +179,7 @@ func TestFailingConnectionsDoNotHammerConsul(t *testing.T) {
 
 func TestWrongTargetsFailTheCall(t *testing.T) {
 	client := newClient(t, "127.0.0.1:1")
-	fails(t, dial(t, client, target("auth?versoin=v1")), `the parameter "versoin" is not known; did you mean version?`)
+	fails(t, dial(t, client, target("auth?versio=v1")), `the parameter "versio" is not known; did you mean version?`)
 }
 
 // recorder is a connection that only keeps what the resolver tells it.

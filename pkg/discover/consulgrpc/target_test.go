@@ -42,7 +42,7 @@ func TestParseTarget(t *testing.T) {
 		"consul:///a?tag=%zz":                 "invalid URL escape",
 		"consul:///a?tag=x;version=v1":        "semicolon",
 		"consul:///a#v1":                      "#v1 is no part",
-		"consul:///a?versoin=v1":              `"versoin" is not known; did you mean version?`,
+		"consul:///a?versio=v1":               `"versio" is not known; did you mean version?`,
 		"consul:///a?Tags=x":                  "did you mean tag?",
 		"consul:///a?team=core":               "version, tag, dc, health, near and meta.KEY are",
 		"consul:///a?version=v1&version=v2":   `"version" is given 2 times`,
