@@ -54,11 +54,11 @@ func (e event) line() string {
 	case typeFresh:
 		return fmt.Sprintf("Consul answers again, after %s", span(e.age()))
 	}
-	line := oneLine(e.instance().ID) + " " + e.what()
+	name := oneLine(e.instance().ID)
 	if e.Flapping {
-		line += " (flapping)"
+		name += " (flapping)"
 	}
-	return line
+	return name + " " + e.what()
 }
 
 func (e event) age() time.Duration { return time.Duration(e.Age * float64(time.Second)) }
@@ -67,7 +67,7 @@ func (e event) what() string {
 	switch discover.ChangeKind(e.Type) {
 	case discover.Added:
 		what := "added at " + oneLine(e.After.HostPort()) + ", " + named("version", e.After.Version) + ", " + string(e.After.Health)
-		return what + because(e.Why)
+		return what + because(*e.After)
 	case discover.Removed:
 		return fmt.Sprintf("removed, was %s", e.Before.Health)
 	}
@@ -83,7 +83,7 @@ func (e event) changed(field discover.Field) string {
 	arrow := func(a, b string) string { return fmt.Sprintf("%s: %s → %s", field, shown(a), shown(b)) }
 	switch field {
 	case discover.FieldHealth:
-		return fmt.Sprintf("%s → %s", was.Health, is.Health) + because(e.Why)
+		return fmt.Sprintf("%s → %s", was.Health, is.Health) + because(*is)
 	case discover.FieldAddress:
 		return arrow(was.HostPort(), is.HostPort())
 	case discover.FieldVersion:
@@ -98,11 +98,17 @@ func (e event) changed(field discover.Field) string {
 	return string(field) + " changed"
 }
 
-func because(why string) string {
-	if why == "" {
-		return ""
+func because(of discover.Instance) string {
+	if why := reason(of); why != "" {
+		return ": " + why
 	}
-	return ": " + oneLine(why)
+	return ""
+}
+
+// reason says why an instance's health is what it is, where that health is told already.
+func reason(of discover.Instance) string {
+	why := strings.TrimPrefix(oneLine(of.Why()), "it is in maintenance: ")
+	return strings.Replace(why, fmt.Sprintf(" is %s: ", of.Health), ": ", 1)
 }
 
 func named(what, value string) string {

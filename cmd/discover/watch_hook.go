@@ -157,22 +157,19 @@ func (h *hook) tellLast(ios *iostreams.IOStreams) {
 
 // head keeps the first bytes that are written to it. A command has one writer, so it needs no lock.
 type head struct {
-	bytes.Buffer
-	cut bool
+	text []byte
+	cut  bool
 }
 
 func (h *head) Write(p []byte) (int, error) {
-	room := hookOutput - h.Len()
-	if len(p) > room {
-		h.cut = true
-		h.Buffer.Write(p[:room])
-		return len(p), nil
-	}
-	return h.Buffer.Write(p)
+	kept := p[:min(len(p), hookOutput-len(h.text))]
+	h.text = append(h.text, kept...)
+	h.cut = h.cut || len(kept) < len(p)
+	return len(p), nil
 }
 
 func (h *head) String() string {
-	text := h.Buffer.String()
+	text := string(h.text)
 	if h.cut {
 		text += fmt.Sprintf("\n… the rest is left out, beyond %d KiB", hookOutput>>10)
 	}

@@ -18,7 +18,9 @@ const (
 	leastStrip   = 5  // cells; a narrower strip is left out
 	leastReason  = 20 // columns of the last column
 	mostAddress  = 45 // columns: the longest IPv6 address with its port
+	fairAddress  = 21 // an IPv4 address with its port: a longer one leaves room for other columns
 	leastAddress = 12
+	mostVersion  = 12
 	columnGap    = 2
 	recentLeast  = 3 // lines for recent events that the table leaves when it is cut
 )
@@ -145,7 +147,7 @@ func (p *page) table(now time.Time, rows []*sighting, columns int) []string {
 }
 
 // layout chooses the columns that have room, and their widths. The version goes first when it is narrow, then the
-// strip; the address is cut before anything else goes.
+// strip; a long address is cut before that.
 func (p *page) layout(now time.Time, rows []*sighting, columns int) []column {
 	plain := func(_ *sighting, cell string) string { return cell }
 	layout := []column{
@@ -159,7 +161,9 @@ func (p *page) layout(now time.Time, rows []*sighting, columns int) []column {
 		layout[i].measure(rows)
 	}
 	version.measure(rows)
-	layout[0].width = max(layout[0].width-max(width(layout)-columns, 0), leastAddress)
+	version.width = min(version.width, mostVersion)
+	layout[0].narrow(width(append(layout, version))+columnGap+stripCells-columns, fairAddress)
+	layout[0].narrow(width(layout)-columns, leastAddress)
 	for width(layout) > columns && len(layout) > 1 {
 		layout = layout[:len(layout)-1]
 	}
@@ -177,6 +181,9 @@ func (p *page) layout(now time.Time, rows []*sighting, columns int) []column {
 	}
 	return layout
 }
+
+// narrow makes a column narrower by that much, and not below the least.
+func (c *column) narrow(by, least int) { c.width = min(c.width, max(c.width-max(by, 0), least)) }
 
 // width is how wide columns are with the gaps between them.
 func width(layout []column) int {
@@ -230,7 +237,7 @@ func (s *sighting) reason() string {
 	if s.now().Health == gone {
 		return ""
 	}
-	return s.Why()
+	return reason(s.Instance)
 }
 
 func (p *page) healthy(s *sighting, cell string) string {

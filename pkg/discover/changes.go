@@ -98,23 +98,13 @@ func withoutVersion(meta map[string]string) map[string]string {
 	return meta
 }
 
-// Failing returns the instance's worst check, the first of several that are equally bad; false when all of them pass.
-func (i Instance) Failing() (Check, bool) {
-	var worst Check
-	found, rank := false, Passing.rank()
+// Why says in one line which check makes the instance's health what it is, as [Explanation.Sentences] does; empty when
+// it passes. Of several checks that are equally bad it is the first.
+func (i Instance) Why() string {
 	for _, check := range i.Checks {
-		if r := check.state().rank(); r > rank {
-			worst, found, rank = check, true, r
+		if state := check.state(); state == i.Health && state != Passing {
+			return Cause{Kind: kindOf(check), Check: &check}.sentence(i)
 		}
 	}
-	return worst, found
-}
-
-// Why says in one line which check makes the instance's health what it is, and what it said; empty when it passes.
-func (i Instance) Why() string {
-	check, failing := i.Failing()
-	if !failing {
-		return ""
-	}
-	return Cause{Kind: kindOf(check), Check: &check}.sentence(i)
+	return ""
 }

@@ -133,18 +133,19 @@ func TestWhy(t *testing.T) {
 		return discover.Check{ID: "c", Name: string(status) + " one", Status: status, Output: output}
 	}
 	for name, row := range map[string]struct {
+		health discover.Health
 		checks []discover.Check
 		want   string
 	}{
-		"none":          {nil, ""},
-		"passing":       {[]discover.Check{check(discover.Passing, "fine")}, ""},
-		"worst is told": {[]discover.Check{check(discover.Warning, "w"), check(discover.Critical, "connection\nrefused")}, `check "critical one" is critical: connection refused`},
-		"silent":        {[]discover.Check{check(discover.Critical, "")}, "it has not said why"},
-		"maintenance":   {[]discover.Check{{ID: "_service_maintenance:x", Status: discover.Critical, Notes: "disk swap"}}, "it is in maintenance: disk swap"},
-		"its node":      {[]discover.Check{{ID: "serfHealth", Name: "Serf", Status: discover.Critical, Output: "gone", OnNode: true}}, `its node's check "Serf" is critical: gone`},
+		"none":          {discover.Passing, nil, ""},
+		"passing":       {discover.Passing, []discover.Check{check(discover.Passing, "fine")}, ""},
+		"worst is told": {discover.Critical, []discover.Check{check(discover.Warning, "w"), check(discover.Critical, "connection\nrefused")}, `check "critical one" is critical: connection refused`},
+		"silent":        {discover.Critical, []discover.Check{check(discover.Critical, "")}, "it has not said why"},
+		"maintenance":   {discover.Maintenance, []discover.Check{{ID: "_service_maintenance:x", Status: discover.Critical, Notes: "disk swap"}}, "it is in maintenance: disk swap"},
+		"its node":      {discover.Critical, []discover.Check{{ID: "serfHealth", Name: "Serf", Status: discover.Critical, Output: "gone", OnNode: true}}, "its node is down: gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := discover.Instance{Checks: row.checks}.Why()
+			got := discover.Instance{Health: row.health, Checks: row.checks}.Why()
 			if got != row.want && (row.want == "" || !strings.Contains(got, row.want)) {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
