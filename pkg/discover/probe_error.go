@@ -56,7 +56,12 @@ func (e *ProbeError) reason() string {
 	case ProbeClosed:
 		return "it closed the connection without an answer"
 	}
-	return strings.Join(strings.Fields(innermostError(e.Err).Error()), " ")
+	text := strings.Join(strings.Fields(innermostError(e.Err).Error()), " ")
+	var plaintext tls.RecordHeaderError
+	if errors.As(e.Err, &plaintext) {
+		return "it does not speak TLS: " + strings.TrimPrefix(text, "tls: ")
+	}
+	return text
 }
 
 // innermostError is err without what the network and HTTP packages put before it.
