@@ -144,10 +144,12 @@ func (s *shop) report(id string, health discover.Health, output string) {
 	}
 }
 
-func (s *shop) restart() {
+// restart ends Consul, awaits that somebody notices, and starts an empty one in its place.
+func (s *shop) restart(noticed func()) {
 	s.t.Helper()
 	address := s.server.Addr()
 	_ = s.server.Close()
+	noticed()
 	server, err := consul.Start(consul.Options{Addr: address})
 	if err != nil {
 		s.t.Fatal(err)
@@ -214,7 +216,7 @@ func TestWatchNDJSON(t *testing.T) {
 		health = map[discover.Health]discover.Health{discover.Critical: discover.Warning, discover.Warning: discover.Critical}[health]
 		time.Sleep(20 * time.Millisecond)
 	}
-	s.restart()
+	s.restart(func() { await(t, w.out.String, `"type":"stale"`) })
 	text := await(t, w.out.String, `(?s)"type":"stale".*"type":"fresh".*"type":"removed"`)
 	keys := []string{"after", "age_seconds", "before", "error", "fields", "flapping", "service", "time", "type", "why"}
 	types := map[string]map[string]any{}
@@ -373,14 +375,9 @@ func TestWatchTableTellsAnOutage(t *testing.T) {
 	s.set(1, discover.Passing, "")
 	w := watch(t, s.server.Addr(), onTTY(100, 24), "pay-service")
 	await(t, w.page, `127\.0\.0\.1:1 .*passing`)
-	address := s.server.Addr()
-	_ = s.server.Close()
-	await(t, w.page, `(?s)\nSTALE, \d+s old: .*refused.*127\.0\.0\.1:1 .*passing.*Consul cannot be asked`)
-	server, err := consul.Start(consul.Options{Addr: address})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.server = server
+	s.restart(func() {
+		await(t, w.page, `(?s)\nSTALE, \d+s old: .*refused.*127\.0\.0\.1:1 .*passing.*Consul cannot be asked`)
+	})
 	page := await(t, w.page, `(?s)^pay-service  no instance is there.*127\.0\.0\.1:1 .*gone.*Consul answers again`)
 	if strings.Contains(page, "STALE") {
 		t.Errorf("still stale:\n%s", page)
