@@ -17,6 +17,7 @@ import (
 
 	"github.com/suokelife/suokectl/internal/lab"
 	"github.com/suokelife/suokectl/pkg/discover"
+	"github.com/suokelife/suokectl/pkg/discover/consulgrpc"
 	"github.com/suokelife/suokectl/pkg/events"
 	"github.com/suokelife/suokectl/pkg/rpc"
 	"github.com/suokelife/suokectl/pkg/secure"
@@ -32,13 +33,14 @@ func signUp(ctx context.Context, consul string, brokers []string, secret []byte)
 		return err
 	}
 	auth, err := rpc.NewChannel(ctx, rpc.Config{ // three tries, each at another instance
-		Target:      "auth-service",
-		Instances:   directory.Endpoints("auth-service", discover.Query{Version: "v1"}),
+		Target:      "consul:///auth-service?version=v1",
+		Resolver:    consulgrpc.NewBuilder(directory),
 		Credentials: secure.CallCredentials{Token: tokens.Token, AllowPlaintext: true},
 	})
 	if err != nil {
 		return err
 	}
+	defer auth.Close()
 	call, err := auth.Call(ctx, rpc.Request{ // generated stubs take the channel, too
 		Method: "suokelife.auth.v1.AuthService/Login",
 		Body:   strings.NewReader(`{"username": "ada", "password": "correct horse"}`),
