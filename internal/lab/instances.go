@@ -39,14 +39,15 @@ func (l *Lab) startInstance(ctx context.Context, i instance) error {
 	return err
 }
 
-// serve returns where the instance is. That of a dead one was given back.
+// serve returns where the instance is.
 func (l *Lab) serve(i instance) (string, error) {
 	if i.dead {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		v, err := holdVacant()
 		if err != nil {
 			return "", err
 		}
-		return listener.Addr().String(), listener.Close()
+		l.keep(v)
+		return v.Addr(), nil
 	}
 	s, err := services.Start(services.Options{Name: i.service, Version: i.version, Secret: l.secret, Flaky: i.flaky})
 	if err != nil {
