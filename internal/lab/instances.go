@@ -18,7 +18,7 @@ const healthTimeout = 10 * time.Second
 // startInstance starts one instance of a demo service and registers it, with
 // a health check that really calls it.
 func (l *Lab) startInstance(ctx context.Context, i instance) error {
-	address, err := l.serve(i)
+	address, err := l.serve(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -40,9 +40,9 @@ func (l *Lab) startInstance(ctx context.Context, i instance) error {
 }
 
 // serve returns where the instance is.
-func (l *Lab) serve(i instance) (string, error) {
+func (l *Lab) serve(ctx context.Context, i instance) (string, error) {
 	if i.dead {
-		v, err := holdVacant()
+		v, err := holdVacant(ctx)
 		if err != nil {
 			return "", err
 		}

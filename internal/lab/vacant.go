@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -14,13 +15,13 @@ type vacant struct {
 	near, far net.Conn
 }
 
-func holdVacant() (*vacant, error) {
+func holdVacant(ctx context.Context) (*vacant, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("hold a port where nothing listens: %w", err)
 	}
 	v := &vacant{listener: listener}
-	if v.near, err = net.Dial("tcp", listener.Addr().String()); err != nil {
+	if v.near, err = (&net.Dialer{}).DialContext(ctx, "tcp", listener.Addr().String()); err != nil {
 		return nil, errors.Join(fmt.Errorf("hold a port where nothing listens: %w", err), v.Close())
 	}
 	if v.far, err = listener.Accept(); err != nil {
