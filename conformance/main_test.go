@@ -21,6 +21,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if isInstance() {
+		serveInstance() // and nothing else: this process is no test
+		return
+	}
 	dir, err := os.MkdirTemp("", "suokectl-conformance-")
 	if err != nil {
 		panic(err)
