@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -24,9 +25,10 @@ const (
 	headerPushback = "grpc-retry-pushback-ms"
 )
 
-// CallError is the error of a unary call that was tried more than once, or of a
-// question to server reflection. It has the status of the last attempt and says
-// how many there were; status.FromError and errors.As see through it.
+// CallError is the error of a unary call that was tried more than once, or would
+// have been with a retry budget left, or of a question to server reflection. It
+// has the status of the last attempt and says how many there were;
+// status.FromError and errors.As see through it.
 type CallError struct {
 	Attempts []Attempt
 	Err      error
@@ -40,16 +42,29 @@ func (e *CallError) Error() string {
 // Unwrap returns the [*resilience.RetryError] behind it.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// GRPCStatus returns the last attempt's status, the number of tries added to its
-// message when there was more than one.
+// GRPCStatus returns the last attempt's status; its message also has the number
+// of tries when there was more than one, and says when the budget ended them.
 func (e *CallError) GRPCStatus() *status.Status {
 	s := status.Convert(lastError(e.Err))
-	if len(e.Attempts) < 2 {
+	var notes []string
+	if n := len(e.Attempts); n > 1 {
+		notes = append(notes, fmt.Sprintf("after %d tries", n))
+	}
+	if spent(e.Err) {
+		notes = append(notes, resilience.ErrNoBudget.Error())
+	}
+	if notes == nil {
 		return s
 	}
 	p := s.Proto()
-	p.Message = fmt.Sprintf("%s (after %d tries)", p.GetMessage(), len(e.Attempts))
+	p.Message = fmt.Sprintf("%s (%s)", p.GetMessage(), strings.Join(notes, ", "))
 	return status.FromProto(p)
+}
+
+// spent reports whether the retry budget is why there was no further try.
+func spent(err error) bool {
+	var retry *resilience.RetryError
+	return errors.As(err, &retry) && errors.Is(retry.Stopped, resilience.ErrNoBudget)
 }
 
 // unary is the channel's owner of retry. A call that goes well at once costs no
@@ -72,7 +87,7 @@ func (ch *Channel) unary(ctx context.Context, method string, req, reply any, cc 
 		}
 		return struct{}{}, ch.send(ctx, call, method, req, reply, cc, invoke, options)
 	})
-	if attempts := call.list(); err != nil && len(attempts) > 1 {
+	if attempts := call.list(); err != nil && (len(attempts) > 1 || spent(err)) {
 		return &CallError{Attempts: attempts, Err: err}
 	}
 	return lastError(err)
