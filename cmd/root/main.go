@@ -21,6 +21,7 @@ var release string
 // Main runs the program on the process's own streams and arguments and
 // returns its exit code.
 func Main() int {
+	collectLater()
 	ios := iostreams.System(os.Getenv)
 	f, err := app.New(ios, Version())
 	if err != nil {
