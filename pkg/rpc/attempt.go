@@ -49,12 +49,15 @@ type callState struct {
 	given   metadata.MD       // what the caller sends along
 	trace   trace.SpanContext // above the spans of the attempts
 	shown   bool              // its attempts are told of although it goes well
+	only    string            // the one instance that may be picked, "" for any
+	not     string            // the one that may not be picked
 
-	mu       sync.Mutex
-	tried    []string // instances; in few until there are many
-	few      [4]string
-	attempts []Attempt
-	current  attempt
+	mu        sync.Mutex
+	tried     []string // instances; in few until there are many
+	few       [4]string
+	attempts  []Attempt
+	current   attempt
+	firstByte time.Time // of the response, where Config.Timings are wanted
 }
 
 // attempt is one that is under way. What happens to it in the transport is told
@@ -236,6 +239,27 @@ func (c *callState) trailer() metadata.MD {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current.trailer
+}
+
+// mayPick reports whether the call may go to an instance.
+func (c *callState) mayPick(instance string) bool {
+	return (c.only == "" || instance == c.only) && (c.not == "" || instance != c.not)
+}
+
+// errNotThere says that there is no instance to which the call may go. That is
+// not worth another try where any other one would do.
+func (c *callState) errNotThere() error {
+	if c.only != "" {
+		return status.Errorf(codes.Unavailable, "the instance %s is gone", c.only)
+	}
+	return status.Errorf(codes.Internal, "there is no other instance than %s", c.not)
+}
+
+// instance returns where the attempt was sent.
+func (c *callState) instance() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.instance
 }
 
 // explain adds to the last attempt why it was followed by another one, or not.

@@ -24,16 +24,21 @@ type Call struct {
 	Method string `json:"method"`
 	// Kind is unary, client_stream, server_stream or bidi_stream.
 	Kind string `json:"kind"`
+	// RequestHeaders are the metadata that were sent, but for the trace. Of
+	// credentials only their name is shown.
+	RequestHeaders map[string][]string `json:"request_headers"`
 	// Headers and Trailers are the response's metadata. Binary values, whose
 	// names end in -bin, are in base64.
 	Headers map[string][]string `json:"headers"`
-	// Messages are the response's messages in protobuf's JSON form. It stays
-	// empty when the request took them by OnMessage.
+	// Messages are the response's messages in protobuf's JSON form, or strings in
+	// its text form where the request wanted that. It stays empty when the request took them by OnMessage.
 	Messages []json.RawMessage   `json:"messages"`
 	Trailers map[string][]string `json:"trailers"`
 	Status   Status              `json:"status"`
 	Attempts []Attempt           `json:"attempts"`
 	Timings  Timings             `json:"timings"`
+	// Descriptors says where the definition of the method came from.
+	Descriptors DescriptorsUsed `json:"descriptors"`
 
 	err error
 }
@@ -48,14 +53,14 @@ type Status struct {
 	Details []json.RawMessage `json:"details,omitempty"`
 }
 
-// Timings are times since the call began, in milliseconds.
-type Timings struct {
-	// DescriptorsMS is when the method's descriptors were there.
-	DescriptorsMS float64 `json:"descriptors_ms"`
-	// FirstMessageMS is when the first message was there; 0 when none came.
-	FirstMessageMS float64 `json:"first_message_ms,omitempty"`
-	// TotalMS is when the call ended.
-	TotalMS float64 `json:"total_ms"`
+// DescriptorsUsed says by which definition of the method a call was made.
+type DescriptorsUsed struct {
+	// Origin is files, cache or server.
+	Origin string `json:"origin"`
+	// AgeS is how old a definition from the cache was, in seconds.
+	AgeS float64 `json:"age_s,omitempty"`
+	// Note is said when the definition had to be found anew during the call.
+	Note string `json:"note,omitempty"`
 }
 
 // Err returns nil when the call ended with OK, else why it did not: a

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
@@ -61,8 +62,20 @@ type Config struct {
 	// Tracer records a span for each call (T1). The default records none; the
 	// caller's trace is continued all the same.
 	Tracer trace.Tracer
+	// Bare leaves out all that a channel adds to calls: retry, breakers, tracing
+	// and headers, which are [Channel.Headers]. Calls go to the connected
+	// instances in turn. It is for load, which is to meet a service as it is.
+	Bare bool
 	// MaxMessageBytes bounds a received message. The default is [MaxMessageBytes].
 	MaxMessageBytes int
+	// ReflectHeaders go with questions to server reflection, and with no call.
+	ReflectHeaders metadata.MD
+	// Timings asks for the times of connections in [Call]. They cost a little in
+	// every call.
+	Timings bool
+	// DescriptorCache is a folder for the descriptors of Target, which no other
+	// target may share: see [Channel.Call]. The default, "", keeps none.
+	DescriptorCache string
 }
 
 // Retry says how a channel repeats unary calls, and questions to server
@@ -118,6 +131,7 @@ type Channel struct {
 	retry    Retry
 	budget   *resilience.Budget
 	answered atomic.Bool // by any instance, ever
+	timeline *timeline   // nil unless wanted
 }
 
 // NewChannel makes a channel. It does not wait for a connection, but it does
@@ -134,6 +148,9 @@ func NewChannel(ctx context.Context, c Config) (*Channel, error) {
 	}
 	ch.config.Headers = orDefault(c.Headers)
 	ch.config.Name = cmp.Or(c.Name, c.Target)
+	if c.Timings {
+		ch.timeline = newTimeline()
+	}
 	target, options := c.Target, ch.options()
 	if ch.literal() {
 		ch.config.Breaker = nil
@@ -145,6 +162,9 @@ func NewChannel(ctx context.Context, c Config) (*Channel, error) {
 		found, err := find(ctx, c)
 		if err != nil {
 			return nil, err
+		}
+		if ch.timeline != nil {
+			ch.timeline.resolved = time.Since(ch.timeline.start)
 		}
 		target, builder = instanceScheme+":///"+c.Target, &instanceBuilder{find: c.Instances, first: found}
 	}
@@ -196,6 +216,12 @@ func (ch *Channel) options() []grpc.DialOption {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit)),
 		grpc.WithUnaryInterceptor(ch.unary),
 		grpc.WithStreamInterceptor(ch.stream),
+	}
+	if ch.timeline != nil {
+		options = append(options, ch.timeline.options(transport)...)
+	}
+	if c.Bare {
+		options = append(options, bareOptions()...)
 	}
 	if c.Authority != "" {
 		options = append(options, grpc.WithAuthority(c.Authority))

@@ -25,10 +25,16 @@ type FieldError struct {
 	Reason string
 	// Similar is the field that may have been meant, or "".
 	Similar string
+	// Text says that it was protobuf's text form in place of JSON.
+	Text bool
 }
 
 func (e *FieldError) Error() string {
-	text := fmt.Sprintf("the JSON does not fit %s", e.Message)
+	form := "JSON"
+	if e.Text {
+		form = "text"
+	}
+	text := fmt.Sprintf("the %s does not fit %s", form, e.Message)
 	if e.Path != "" {
 		text += " at " + e.Path
 	}
@@ -39,25 +45,28 @@ func (e *FieldError) Error() string {
 	return text
 }
 
-// codec converts between JSON and messages whose types the server described.
+// codec converts between text and messages whose types the server described.
 type codec struct {
 	types        typeResolver
 	emitDefaults bool
+	allowUnknown bool
+	text         bool // protobuf's text form in place of JSON
 }
 
 // typeResolver finds the types inside of Any: those that are linked in, such as
-// google.rpc's error details, else those that the server knows.
-type typeResolver struct{ descriptors *Descriptors }
+// google.rpc's error details, else those of the first descriptors that know them.
+type typeResolver []*Descriptors
 
 func (r typeResolver) FindMessageByName(name protoreflect.FullName) (protoreflect.MessageType, error) {
 	if known, err := protoregistry.GlobalTypes.FindMessageByName(name); err == nil {
 		return known, nil
 	}
-	md, err := r.descriptors.message(name)
-	if err != nil {
-		return nil, protoregistry.NotFound
+	for _, descriptors := range r {
+		if md, err := descriptors.message(name); err == nil {
+			return dynamicpb.NewMessageType(md), nil
+		}
 	}
-	return dynamicpb.NewMessageType(md), nil
+	return nil, protoregistry.NotFound
 }
 
 func (r typeResolver) FindMessageByURL(url string) (protoreflect.MessageType, error) {
@@ -72,9 +81,18 @@ func (typeResolver) FindExtensionByNumber(protoreflect.FullName, protoreflect.Fi
 	return nil, protoregistry.NotFound
 }
 
-// encode returns a message as JSON in one line.
+// encode returns a message as JSON in one line: in text form as a string.
 func (c codec) encode(m protoreflect.ProtoMessage) (json.RawMessage, error) {
-	text, err := protojson.MarshalOptions{Resolver: c.types, EmitDefaultValues: c.emitDefaults}.Marshal(m)
+	if c.text {
+		return json.Marshal(c.format(m))
+	}
+	options := protojson.MarshalOptions{Resolver: c.types, EmitDefaultValues: c.emitDefaults, AllowPartial: true}
+	text, err := options.Marshal(m)
+	if err != nil {
+		copied, resolver := opaque(m, c.types)
+		options.Resolver = resolver
+		text, err = options.Marshal(copied)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("show a %s as JSON: %w", m.ProtoReflect().Descriptor().FullName(), err)
 	}
@@ -86,6 +104,9 @@ func (c codec) encode(m protoreflect.ProtoMessage) (json.RawMessage, error) {
 // decode makes a message from JSON, or returns a [*FieldError].
 func (c codec) decode(md protoreflect.MessageDescriptor, text json.RawMessage) (*dynamicpb.Message, error) {
 	m := dynamicpb.NewMessage(md)
+	if c.text {
+		return m, c.parse(md, text, m)
+	}
 	if err := c.unmarshal(text, m); err != nil {
 		return nil, c.locate(md, text, "", err)
 	}
@@ -93,7 +114,7 @@ func (c codec) decode(md protoreflect.MessageDescriptor, text json.RawMessage) (
 }
 
 func (c codec) unmarshal(text []byte, m protoreflect.ProtoMessage) error {
-	return protojson.UnmarshalOptions{Resolver: c.types, AllowPartial: true}.Unmarshal(text, m)
+	return protojson.UnmarshalOptions{Resolver: c.types, AllowPartial: true, DiscardUnknown: c.allowUnknown}.Unmarshal(text, m)
 }
 
 // locate finds the innermost value that protojson refuses: it offers it the

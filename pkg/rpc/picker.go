@@ -106,6 +106,9 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	start := int(p.next.Add(1))
 	for i := range p.children {
 		child := &p.children[(start+i)%len(p.children)]
+		if !call.mayPick(first(child.Endpoint)) {
+			continue
+		}
 		switch child.State.ConnectivityState {
 		case connectivity.Ready:
 			if call.hasTried(first(child.Endpoint)) {
@@ -132,6 +135,9 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if err := call.nowhere(p.reason); err != nil {
 		return balancer.PickResult{}, err
 	}
+	if failed == nil {
+		return balancer.PickResult{}, call.errNotThere()
+	}
 	return failed.State.Picker.Pick(info)
 }
 
@@ -143,7 +149,7 @@ var errNoCall = status.Error(codes.Internal, "a call without its state")
 func (p *picker) again(start int, info balancer.PickInfo, call *callState) (balancer.PickResult, error) {
 	for i := range p.children {
 		child := &p.children[(start+i)%len(p.children)]
-		if child.State.ConnectivityState != connectivity.Ready || !call.hasTried(first(child.Endpoint)) {
+		if !call.mayPick(first(child.Endpoint)) || child.State.ConnectivityState != connectivity.Ready || !call.hasTried(first(child.Endpoint)) {
 			continue
 		}
 		if result, err := p.take(child, info, call); !errors.Is(err, resilience.ErrOpen) {
