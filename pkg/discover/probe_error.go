@@ -108,7 +108,7 @@ func classifyProbe(err error) ProbeFailure {
 		return ProbeTLS
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return ProbeClosed
-	case strings.Contains(err.Error(), "malformed HTTP"):
+	case strings.Contains(err.Error(), "malformed "): // net/http has no error type for it
 		return ProbeProtocol
 	}
 	return ProbeOther

@@ -3,15 +3,11 @@ package discover
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // TCPProbe connects to the instance and hangs up.
@@ -63,62 +59,6 @@ func TLSProbe(config *tls.Config) Prober {
 			return certificate, nil
 		}}
 	}
-}
-
-// HTTPProbe asks the instance for a path by GET and wants a 2xx answer, after redirects, as Consul's checks do. It
-// asks over TLS when config is not nil.
-func HTTPProbe(path string, config *tls.Config) Prober {
-	return func(instance Instance) Probe {
-		scheme := "http"
-		if config != nil {
-			scheme = "https"
-		}
-		return httpProbe(scheme+"://"+instance.HostPort()+"/"+strings.TrimPrefix(path, "/"), instance, config)
-	}
-}
-
-func httpProbe(target string, instance Instance, config *tls.Config) Probe {
-	return Probe{Kind: "http", Target: target, Look: func(ctx context.Context) (*Certificate, error) {
-		var certificate atomic.Pointer[Certificate] // the transport connects in a goroutine of its own
-		verifying := VerifyingTLS(config, instance.Address, func(c Certificate) { certificate.Store(&c) })
-		transport := &http.Transport{
-			DisableKeepAlives: true,
-			// The transport would give a connection that is being made more time than the probe has.
-			DialContext: func(_ context.Context, _, address string) (net.Conn, error) { return dialProbe(ctx, address) },
-			DialTLSContext: func(_ context.Context, _, address string) (net.Conn, error) {
-				return dialProbeTLS(ctx, address, verifying)
-			},
-		}
-		err := getProbe(ctx, &http.Client{Transport: transport}, target)
-		if err != nil {
-			return certificate.Load(), NewProbeError(target, err)
-		}
-		return certificate.Load(), nil
-	}}
-}
-
-// probedBody is how much of an answer that is not 2xx is read for its reason.
-const probedBody = 1 << 10
-
-func getProbe(ctx context.Context, client *http.Client, target string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode >= 200 && response.StatusCode <= 299 {
-		return nil
-	}
-	body, _ := io.ReadAll(io.LimitReader(response.Body, probedBody)) // a broken body still has a status
-	said := "it answered " + response.Status
-	if line := firstLine(string(body)); line != "" {
-		said += ": " + line
-	}
-	return &ProbeError{Target: target, Failure: ProbeHTTPStatus, Err: fmt.Errorf("%s", said)}
 }
 
 // CheckedProbe looks at an instance as the first of its own checks in Consul does that asks over the network: by HTTP

@@ -162,6 +162,14 @@ func TestProbe(t *testing.T) {
 	t.Cleanup(web.Close)
 	at := instanceAt(t, web.Listener.Addr().String())
 	hangsUp := accepting(t, "127.0.0.1:0", func(net.Conn) {})
+	hints := accepting(t, "127.0.0.1:0", func(c net.Conn) {
+		_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
+	})
+	endless := accepting(t, "127.0.0.1:0", func(c net.Conn) {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+		for err := error(nil); err == nil; _, err = io.WriteString(c, "X-More: and more\r\n") {
+		}
+	})
 	talks := accepting(t, "127.0.0.1:0", func(c net.Conn) { _, _ = io.WriteString(c, "220 mail at your service\r\n") })
 	for _, row := range []struct {
 		what     string
@@ -179,6 +187,8 @@ func TestProbe(t *testing.T) {
 		{"HTTP of a path without a slash", at, discover.HTTPProbe("good", nil), "", ""},
 		{"HTTP that fails", at, discover.HTTPProbe("/bad", nil), discover.ProbeHTTPStatus, "it answered 503 Service Unavailable: database"},
 		{"HTTP that hangs up", hangsUp, discover.HTTPProbe("/", nil), discover.ProbeClosed, "closed the connection"},
+		{"HTTP that hints first", hints, discover.HTTPProbe("/", nil), "", ""},
+		{"HTTP without an end", endless, discover.HTTPProbe("/", nil), discover.ProbeProtocol, "malformed"},
 		{"HTTP of what is no HTTP", talks, discover.HTTPProbe("/", nil), discover.ProbeProtocol, "malformed HTTP"},
 		{"HTTP that is refused", deadInstance(t), discover.HTTPProbe("/", nil), discover.ProbeRefused, "connection refused"},
 		{"TLS of plaintext", at, discover.TLSProbe(nil), discover.ProbeTLS, "first record does not look like a TLS handshake"},
