@@ -36,6 +36,8 @@ type RPCOptions struct {
 	TokenFile string
 	Anonymous bool
 	Retry     rpc.Retry
+	// Bare leaves out what a channel adds to calls, see [rpc.Config].
+	Bare bool
 }
 
 // The values of rpc.transport: calls go to instances from Consul, or to a
@@ -72,7 +74,7 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	}
 	channel := rpc.Config{
 		Target: target.String(), ClientVersion: "suokectl/" + f.Version, APIVersion: target.Version,
-		Headers: conventions.Headers, Retry: &o.Retry,
+		Headers: conventions.Headers, Retry: &o.Retry, Bare: o.Bare,
 	}
 	mesh := target.Service != "" && settings.Transport == MeshTransport
 	if channel.TLS, err = o.transport(settings, mesh); err != nil {
