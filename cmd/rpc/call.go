@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ suokectl rpc call health-service CheckVitals -d - -o json < vitals.json`,
 func (o *CallOptions) bindRequest(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Data, "data", "d", "", "request as `JSON`, @FILE, or - for stdin")
-	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along; may be given again")
+	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along, in base64 when the name ends in -bin; may be given again")
 	flags.StringVar(&o.RequestID, "request-id", "", "request `id` to send in place of a new one")
 	flags.BoolVar(&o.EmitDefaults, "emit-defaults", false, "show fields that have their default value")
 	for _, name := range []string{"data", "header", "request-id"} {
@@ -155,7 +156,11 @@ func (o *CallOptions) request() (rpc.Request, error) {
 		if !found || name == "" || strings.ContainsFunc(name, notInName) {
 			return r, failure.Usagef("--header %q is not NAME: VALUE", header)
 		}
-		r.Headers.Append(name, strings.TrimSpace(value))
+		value, err := headerValue(name, strings.TrimSpace(value))
+		if err != nil {
+			return r, err
+		}
+		r.Headers.Append(name, value)
 	}
 	if len(r.Headers.Get(spec.HeaderAuthorization)) > 0 {
 		return r, failure.WithHint(failure.Usagef("a token does not belong on the command line, where others can read it"), "use --token-file FILE")
@@ -167,6 +172,19 @@ func (o *CallOptions) request() (rpc.Request, error) {
 		r.OnMessage = func(message json.RawMessage) error { return showMessage(o.IO, message) }
 	}
 	return r, nil
+}
+
+// headerValue is what is sent: the value of a binary header, whose name ends in
+// -bin, is given in base64, as it is shown.
+func headerValue(name, text string) (string, error) {
+	if !strings.HasSuffix(name, "-bin") {
+		return text, nil
+	}
+	bytes, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+	if err != nil {
+		return "", failure.Usagef("--header %s is a binary header, whose value is given in base64: %v", name, err)
+	}
+	return string(bytes), nil
 }
 
 func notInName(r rune) bool {
