@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 		serveInstance() // and nothing else: this process is no test
 		return
 	}
+	logFatally()
 	dir, err := os.MkdirTemp("", "suokectl-conformance-")
 	if err != nil {
 		panic(err)
