@@ -26,6 +26,6 @@ TLS is used and verified unless the context or --plaintext says otherwise. The
 context's service token goes with every call.`,
 		Example: "suokectl rpc list auth-service --version v1\nsuokectl rpc call user-service Stats",
 	}
-	cmd.AddCommand(NewCmdList(f, nil), NewCmdDescribe(f, nil), NewCmdCall(f, nil), NewCmdHealth(f, nil), NewCmdFanout(f, nil), NewCmdToken(f))
+	cmd.AddCommand(NewCmdList(f, nil), NewCmdDescribe(f, nil), NewCmdCall(f, nil), NewCmdHealth(f, nil), NewCmdFanout(f, nil), NewCmdBatch(f, nil), NewCmdToken(f))
 	return cmd
 }

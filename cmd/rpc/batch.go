@@ -1,0 +1,320 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/complete"
+	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/internal/iostreams"
+	"github.com/suokelife/suokectl/pkg/rpc"
+	"github.com/suokelife/suokectl/pkg/rpc/batch"
+)
+
+// BatchOptions are what `rpc batch` needs.
+type BatchOptions struct {
+	IO            *iostreams.IOStreams
+	Dial          dial
+	Guard         func(ctx context.Context, what string) error
+	Verbose       int
+	File          string
+	Method        string
+	Headers       []string
+	EmitDefaults  bool
+	Concurrency   int
+	Rate          float64
+	StopOnError   bool
+	Out           string
+	Journal       string
+	ResendUnknown bool
+	connection
+}
+
+// NewCmdBatch returns the verb; runF replaces its run in tests.
+func NewCmdBatch(f *app.Factory, runF func(*BatchOptions) error) *cobra.Command {
+	opts := &BatchOptions{IO: f.IO, Dial: f.Channel, Guard: f.GuardCall}
+	cmd := &cobra.Command{
+		Use:   "batch FILE [TARGET [METHOD]]",
+		Short: "Make many calls, one for each line of a file",
+		Long: `Read NDJSON from FILE, or from stdin when it is -, make a call for each line, many at
+a time over shared connections, and print one line of JSON for each, in the order of
+the input: line, outcome, code, message, response, attempts, duration_ms, instance,
+request_id. With a METHOD a line is the message itself, or for a client stream an
+array of messages. Without one it is an object
+
+  {"method": "Login", "data": {…}, "headers": {"x-tenant": "blue"}, "id": 7,
+   "request_id": "…", "target": "auth-service"}
+
+of which only the method is needed. A line of which no call can be made has the
+outcome invalid and does not stop the others; blank lines are passed over.
+
+--out FILE keeps a journal beside it, FILE.journal, and --journal names one. When a
+run was interrupted or killed, the same command goes on where it ended, and its
+output is whole again: what is done is not sent again. What was in flight at a kill
+has the outcome unknown, and is sent again only with --resend-unknown. The journal
+holds the responses; it stays when all is done, so that the same command once more
+sends nothing. A journal of another input is refused.
+
+Tries and attempts are those of "call"; --max-time bounds each call. A server that
+restarts is waited for. Ctrl-C gives calls in flight 5 s to end. The exit code is 1
+when a line ended other than with OK.`,
+		Example: `printf '{"username":"ada","password":"correct horse"}\n{"username":"ada","password":"guess"}\n' > logins.ndjson
+suokectl rpc batch logins.ndjson auth-service Login --version v1 # exits 1
+printf '{"method":"Stats","id":1}\n{"method":"GetProfile","data":{"user_id":"u-1"},"id":2}\n' | suokectl rpc batch - user-service # exits 1
+printf '{"target":"user-service","method":"Stats"}\n{"target":"health-service","method":"WatchVitals","data":{"count":2}}\n' > calls.ndjson
+suokectl rpc batch calls.ndjson --out results.ndjson --rate 100`,
+		Args:              cobra.RangeArgs(1, 3),
+		ValidArgsFunction: opts.complete(f),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.File, opts.Verbose, opts.OneVersion = args[0], f.Verbose, true
+			if len(args) > 1 {
+				opts.Target = args[1]
+			}
+			if len(args) > 2 {
+				opts.Method = args[2]
+			}
+			if err := opts.validate(); err != nil {
+				return err
+			}
+			if runF != nil {
+				return runF(opts)
+			}
+			return runBatch(cmd.Context(), opts)
+		},
+	}
+	opts.bindBatch(cmd)
+	opts.bind(cmd)
+	cmd.Flags().Lookup("max-time").Usage = "how long each call may take with all its tries, as a `duration`; 0 sets no bound"
+	return cmd
+}
+
+func (o *BatchOptions) bindBatch(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.IntVarP(&o.Concurrency, "concurrency", "c", batch.Concurrency, "`number` of calls at a time")
+	flags.Float64Var(&o.Rate, "rate", 0, "`calls` to begin in a second, at most; 0 sets no bound")
+	flags.BoolVar(&o.StopOnError, "stop-on-error", false, "begin no call after a line that did not end with OK")
+	flags.StringVar(&o.Out, "out", "", "`file` for the results, in place of stdout, with a journal beside it")
+	flags.StringVar(&o.Journal, "journal", "", "`file` that remembers what is done")
+	flags.BoolVar(&o.ResendUnknown, "resend-unknown", false, "send again what was in flight when an earlier run was killed")
+	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along with each call; may be given again")
+	flags.BoolVar(&o.EmitDefaults, "emit-defaults", false, "show fields that have their default value")
+	for _, name := range []string{"concurrency", "rate", "header"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
+}
+
+// complete completes a file, then as for a call.
+func (o *BatchOptions) complete(f *app.Factory) cobra.CompletionFunc {
+	call := complete.At(targets(f), names(f, &o.connection, "rpc-methods", allMethods))
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return call(cmd, args[1:], prefix)
+	}
+}
+
+func (o *BatchOptions) validate() error {
+	switch {
+	case o.Concurrency < 1:
+		return failure.Usagef("--concurrency %d: at least one call at a time is needed", o.Concurrency)
+	case !(o.Rate >= 0):
+		return failure.Usagef("--rate %v is negative", o.Rate)
+	case o.ResendUnknown && o.Out == "" && o.Journal == "":
+		return failure.Usagef("--resend-unknown is about what a journal knows: name it with --journal, or the results with --out")
+	}
+	return o.connection.validate()
+}
+
+func runBatch(ctx context.Context, opts *BatchOptions) error {
+	caller, err := opts.caller()
+	if err != nil {
+		return err
+	}
+	in, err := opts.input()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := opts.Guard(ctx, opts.purpose()); err != nil {
+		return err
+	}
+	defer caller.Close() //nolint:errcheck // it only says what is closed
+	if err := caller.Prepare(ctx); err != nil {
+		return explain(err, opts.Target)
+	}
+	journal, err := opts.journal()
+	if err != nil {
+		return err
+	}
+	summary, err := opts.run(ctx, caller, journal, in)
+	if journal != nil {
+		err = errors.Join(err, journal.Close())
+	}
+	opts.sumUp(summary)
+	return opts.verdict(summary, err)
+}
+
+// purpose is what a protected context is asked to allow.
+func (o *BatchOptions) purpose() string {
+	what, where := "make the calls", o.Target
+	if o.Method != "" {
+		what = "call " + o.Method
+	}
+	if where == "" {
+		where = "the targets"
+	}
+	return fmt.Sprintf("%s of %s for each line of %s", what, where, o.File)
+}
+
+// caller dials as the flags say; targets of lines are dialled likewise.
+func (o *BatchOptions) caller() (*batch.Caller, error) {
+	request, err := (&CallOptions{Headers: o.Headers, Method: o.Method, EmitDefaults: o.EmitDefaults}).request()
+	if err != nil {
+		return nil, err
+	}
+	if o.Verbose > 0 {
+		var mu sync.Mutex
+		o.Retry.OnRetry = func(a rpc.Attempt) {
+			mu.Lock()
+			defer mu.Unlock()
+			showAttempt(o.IO, a)
+		}
+	}
+	dial := func(ctx context.Context, target string) (*rpc.Channel, error) {
+		settings := o.RPCOptions
+		settings.Target = target
+		return o.Dial(ctx, settings)
+	}
+	return &batch.Caller{Dial: dial, Target: o.Target, Request: request, MaxTime: o.MaxTime}, nil
+}
+
+// input opens the file, or stdin, which stays open.
+func (o *BatchOptions) input() (io.ReadCloser, error) {
+	if o.File == "-" {
+		return io.NopCloser(o.IO.In), nil
+	}
+	file, err := os.Open(o.File)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, failure.Usagef("there is no file %s", o.File)
+	}
+	return file, err
+}
+
+// journal opens the one that is named, or that of --out; nil when there is none.
+func (o *BatchOptions) journal() (*batch.Journal, error) {
+	path := o.Journal
+	if path == "" && o.Out != "" {
+		path = o.Out + ".journal"
+	}
+	if path == "" {
+		return nil, nil
+	}
+	if _, err := os.Stat(path); o.Out != "" && errors.Is(err, os.ErrNotExist) {
+		if info, err := os.Stat(o.Out); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+			return nil, failure.WithHint(failure.Usagef("%s has results already, and there is no journal %s", o.Out, path),
+				"remove it, or name another file")
+		}
+	}
+	journal, err := batch.OpenJournal(path, batch.Heading{Target: o.Target, Method: o.Method})
+	if errors.Is(err, batch.ErrOtherInput) {
+		return nil, otherInput(err)
+	}
+	return journal, err
+}
+
+func otherInput(err error) error {
+	return failure.WithHint(&failure.UsageError{Err: err}, "give the input, target and method of the earlier run, or name another journal")
+}
+
+// run writes to stdout or --out. A pipe that is closed ends it like any error of
+// writing, and not the process, so that what is in flight still comes to the journal.
+func (o *BatchOptions) run(ctx context.Context, caller *batch.Caller, journal *batch.Journal, in io.Reader) (batch.Summary, error) {
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
+	var out io.Writer = o.IO.Out
+	if o.IO.StdoutTTY() {
+		out = &cleaner{ios: o.IO}
+	}
+	if o.Out != "" {
+		file, err := os.OpenFile(o.Out, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err != nil {
+			return batch.Summary{}, fmt.Errorf("open the results: %w", err)
+		}
+		defer file.Close()
+		out = file
+	}
+	return batch.Run(ctx, batch.Config{
+		Call: caller.Call, Bare: o.Method != "", Concurrency: o.Concurrency, Rate: o.Rate,
+		StopOnError: o.StopOnError, Journal: journal, ResendUnknown: o.ResendUnknown,
+	}, in, out)
+}
+
+// sumUp says on stderr what came out.
+func (o *BatchOptions) sumUp(s batch.Summary) {
+	counts := make([]string, 0, len(s.Codes))
+	for _, name := range s.CodeNames() {
+		counts = append(counts, fmt.Sprintf("%d %s", s.Codes[name], name))
+	}
+	text := fmt.Sprintf("%d lines in %.2f s", s.Lines, s.Elapsed.Seconds())
+	if s.Replayed > 0 {
+		text += fmt.Sprintf(", %d of them done by an earlier run", s.Replayed)
+	}
+	if len(counts) > 0 {
+		text += ": " + strings.Join(counts, ", ")
+	}
+	o.IO.Infof("%s", text)
+	if s.Lines > s.Replayed && s.P99 > 0 {
+		o.IO.Infof("%.0f calls/s, p50 %.2f ms, p99 %.2f ms", s.Rate(), s.P50.Seconds()*1000, s.P99.Seconds()*1000)
+	}
+	if s.InFlight > 0 {
+		o.IO.Infof("%d calls were given up in flight: nobody knows what came of them", s.InFlight)
+	}
+}
+
+// verdict is the command's error: why it ended early, or that lines failed.
+func (o *BatchOptions) verdict(s batch.Summary, err error) error {
+	resume := "--journal FILE lets the same command go on where it ended"
+	if o.Journal != "" || o.Out != "" {
+		resume = "the same command goes on where this one ended"
+	}
+	switch {
+	case errors.Is(err, batch.ErrOtherInput):
+		return otherInput(err)
+	case err != nil:
+		return failure.WithHint(err, resume)
+	case s.Codes[batch.OutcomeUnknown] > 0 && !o.ResendUnknown:
+		resume = "--resend-unknown sends again what is unknown"
+	default:
+		resume = ""
+	}
+	if failed := s.Failed(); failed > 0 {
+		return failure.WithHint(fmt.Errorf("%d of %d lines did not end with OK", failed, s.Lines), resume)
+	}
+	return nil
+}
+
+// cleaner makes whole lines safe for a terminal.
+type cleaner struct {
+	ios  *iostreams.IOStreams
+	rest []byte // of a line that is not whole
+}
+
+func (c *cleaner) Write(p []byte) (int, error) {
+	c.rest = append(c.rest, p...)
+	end := strings.LastIndexByte(string(c.rest), '\n') + 1
+	_, err := io.WriteString(c.ios.Out, c.ios.Clean(string(c.rest[:end])))
+	c.rest = append(c.rest[:0], c.rest[end:]...)
+	return len(p), err
+}
