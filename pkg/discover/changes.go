@@ -37,9 +37,6 @@ type Change struct {
 	After  *Instance  `json:"after"`  // nil when it was Removed
 }
 
-// Has tells whether the field is among those that changed.
-func (c Change) Has(field Field) bool { return slices.Contains(c.Fields, field) }
-
 // Changes returns what turns the set before into the set after: what was removed, then what was added or changed in
 // the order of after. An instance is the same one as long as its node and id are. As for a watch, other text of a
 // check is no change; nor is another order.

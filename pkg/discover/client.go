@@ -18,7 +18,8 @@ import (
 
 // Config says which agent to ask and as whom. Nothing of it is ever filled from the environment.
 type Config struct {
-	// Address is host:port, a URL (http://host:port, https://host:port/prefix) or unix:///path. It is required.
+	// Address is host:port, a URL (http://host:port, https://host:port/prefix) or unix:///path. It is required, and names
+	// no user: errors tell it.
 	Address string
 	// Token is sent with every request; empty is the anonymous token.
 	Token string
@@ -71,6 +72,7 @@ const (
 	defaultTimeout    = 10 * time.Second
 	defaultMaxWaiting = 100
 	dialTimeout       = 3 * time.Second
+	askFirst          = 64 << 10 // bytes of a request that are not sent unless the agent takes them
 )
 
 // ErrNoAddress is returned by New when the configuration names no agent.
@@ -87,6 +89,8 @@ func New(config Config) (*Client, error) {
 		DialContext:         where.dial,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     90 * time.Second,
+
+		ExpectContinueTimeout: time.Second,
 	}
 	if config.TLS != nil || where.scheme == "https" {
 		where.scheme = "https"
@@ -143,6 +147,9 @@ func (i *identity) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	req.URL.RawQuery = query.Encode()
+	if req.ContentLength > askFirst {
+		req.Header.Set("Expect", "100-continue") // else an agent that refuses it hangs up before its reason is read
+	}
 	if !query.Has("cas") { // which would be refused the second time because of the first
 		req.Header["Idempotency-Key"] = nil // not sent: tells the transport that a write may go again over a fresh connection
 	}
@@ -178,9 +185,11 @@ func parseAddress(text string) (address, error) {
 	}
 	parsed, err := url.Parse(text)
 	if err != nil {
-		return address{}, fmt.Errorf("address of Consul: %w", err)
+		return address{}, fmt.Errorf("address of Consul: %w", cause(err)) // which does not quote it
 	}
 	switch {
+	case parsed.User != nil:
+		return address{}, errors.New("address of Consul: a user and a password in it would be in every error; configure them by themselves")
 	case parsed.Scheme == "unix" && parsed.Path != "":
 		return address{scheme: "http", host: "localhost", socket: parsed.Path}, nil
 	case (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Host != "":
@@ -188,6 +197,9 @@ func parseAddress(text string) (address, error) {
 	}
 	return address{}, fmt.Errorf("address of Consul %q is not host:port, an http or https URL, or unix:///path", text)
 }
+
+// hostname is the host without its port.
+func (a address) hostname() string { return (&url.URL{Host: a.host}).Hostname() }
 
 func (a address) dial(ctx context.Context, network, host string) (net.Conn, error) {
 	if a.socket != "" {

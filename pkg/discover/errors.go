@@ -67,7 +67,7 @@ func (c *Client) hidden(meta *api.QueryMeta, size int, format string, args ...an
 	var reason string
 	switch {
 	case meta.ResultsFilteredByACLs:
-		reason = "ACLs hide a part of the reply; use a token that may read these services and their nodes"
+		reason = "ACLs hide a part of the reply; use a token that may read all of it"
 	case size == 0 && c.anonymous && meta.DefaultACLPolicy == "deny":
 		reason = "it shows nothing to the anonymous token; is a token missing?"
 	default:

@@ -197,10 +197,12 @@ func TestNewRefuses(t *testing.T) {
 		{discover.Config{Address: "ftp://x"}, "is not host:port"},
 		{discover.Config{Address: "http://"}, "is not host:port"},
 		{discover.Config{Address: "http://a b"}, "address of Consul"},
+		{discover.Config{Address: "https://user:secret@consul:8501"}, "configure them by themselves"},
+		{discover.Config{Address: "https://user:secret@consul:port"}, "address of Consul"},
 		{discover.Config{Address: "x:1", TLS: &discover.TLS{CA: "/nowhere/ca.pem"}}, "/nowhere/ca.pem"},
 		{discover.Config{Address: "x:1", TLS: &discover.TLS{Cert: "/nowhere/cert.pem"}}, "both client cert and client key"},
 	} {
-		if _, err := discover.New(row.config); err == nil || !strings.Contains(err.Error(), row.want) {
+		if _, err := discover.New(row.config); err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%+v: got %v, want %q in it", row.config, err, row.want)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/consul/api"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -138,33 +137,16 @@ func (c *Client) freshOutputs(ctx context.Context, list []Instance) map[string]*
 func (l *look) lookElsewhere(ctx context.Context, known []Explanation, hidden bool) []Explanation {
 	ctx, cancel := context.WithTimeout(ctx, l.elsewhere)
 	defer cancel()
-	agent := l.client.agent(ctx)
-	asked := cmp.Or(l.client.datacenterOf(l.query), agent.datacenter)
+	agent, _ := l.client.self(ctx) // it may refuse, and then tells nothing
+	asked := cmp.Or(l.client.datacenterOf(l.query), agent.Config.Datacenter)
 	if asked == "" && len(known) > 0 {
 		asked = known[0].Instance.Datacenter
 	}
 	var found []Explanation
-	if agent.node != "" && asked == agent.datacenter {
+	if agent.Config.NodeName != "" && asked == agent.Config.Datacenter {
 		found = l.onAgent(ctx, agent, known, hidden)
 	}
 	return append(found, l.inOtherDatacenters(ctx, asked)...)
-}
-
-// agentSelf is who the agent says that it is; empty when it refuses.
-type agentSelf struct{ node, address, datacenter string }
-
-func (c *Client) agent(ctx context.Context) agentSelf {
-	var self struct {
-		Config struct{ NodeName, Datacenter string }
-		Member struct{ Addr string }
-	}
-	_ = c.ask(ctx, "/v1/agent/self", &self) // it may refuse
-	return agentSelf{node: self.Config.NodeName, address: self.Member.Addr, datacenter: self.Config.Datacenter}
-}
-
-func (c *Client) ask(ctx context.Context, path string, into any) error {
-	_, err := c.consul.Raw().Query(path, into, (&api.QueryOptions{}).WithContext(ctx))
-	return err
 }
 
 // onAgent explains the instances that only the agent tells of, and notes those of its node that only the catalogue does.
@@ -176,13 +158,13 @@ func (l *look) onAgent(ctx context.Context, agent agentSelf, known []Explanation
 	}
 	inCatalogue := map[string]bool{}
 	for i, e := range known {
-		if e.Instance.Node != agent.node {
+		if e.Instance.Node != agent.Config.NodeName {
 			continue
 		}
 		inCatalogue[e.Instance.ID] = true
 		if services[e.Instance.ID] == nil {
-			known[i].Notes = append(known[i].Notes, note(UnknownToAgent, agent.node,
-				"the agent of its node %s does not know it, and will remove it from the catalogue", agent.node))
+			known[i].Notes = append(known[i].Notes, note(UnknownToAgent, agent.Config.NodeName,
+				"the agent of its node %s does not know it, and will remove it from the catalogue", agent.Config.NodeName))
 		}
 	}
 	kind := NotInCatalogue
@@ -204,7 +186,7 @@ func (l *look) onAgent(ctx context.Context, agent agentSelf, known []Explanation
 
 // fromAgent makes an instance of what an agent knows of it.
 func fromAgent(agent agentSelf, service *wireService, checks map[string]*wireCheck) Instance {
-	instance := service.on(&wireNode{Node: agent.node, Address: agent.address, Datacenter: agent.datacenter})
+	instance := service.on(&wireNode{Node: agent.Config.NodeName, Address: agent.Member.Addr, Datacenter: agent.Config.Datacenter})
 	for _, id := range slices.Sorted(maps.Keys(checks)) {
 		if check := checks[id]; check != nil && (check.ServiceID == service.ID || check.ServiceID == "") {
 			instance.add(check.check())

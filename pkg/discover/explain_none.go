@@ -93,14 +93,11 @@ func countHealth(list []Explanation) string {
 }
 
 func versions(list []Explanation) []string {
-	var out []string
-	for _, e := range list {
-		if e.Instance.Version != "" {
-			out = append(out, e.Instance.Version)
-		}
+	known := make([]Instance, len(list))
+	for i, e := range list {
+		known[i] = e.Instance
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return Versions(known)
 }
 
 func tags(list []Explanation) []string {

@@ -1,10 +1,6 @@
 package discover
 
-import (
-	"fmt"
-	"net/netip"
-	"strings"
-)
+import "fmt"
 
 // NoteKind says what is odd about an instance that Consul lets in nevertheless.
 type NoteKind string
@@ -59,16 +55,10 @@ func addressNotes(instance Instance) []Note {
 	switch {
 	case instance.Address == "":
 		return []Note{note(NoAddress, "", "neither it nor its node is registered with an address")}
-	case loopback(instance.Address) && !loopback(instance.NodeAddress):
+	case isLoopback(instance.Address) && !isLoopback(instance.NodeAddress):
 		return []Note{note(LoopbackOnly, instance.Address, "its address %s leads to it on node %s (%s) alone", instance.Address, instance.Node, instance.NodeAddress)}
 	}
 	return nil
-}
-
-// loopback tells an address that leads nowhere but to the machine that asks.
-func loopback(address string) bool {
-	ip, err := netip.ParseAddr(address)
-	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(address, "localhost")
 }
 
 // noteSameAddress notes the instances that are registered at one address and port under several ids.

@@ -40,6 +40,13 @@ func (h Health) rank() int {
 	}
 }
 
+func worse(a, b Health) Health {
+	if b.rank() > a.rank() {
+		return b
+	}
+	return a
+}
+
 // Instance is one registered instance of a service. Its ID is unique on its Node only.
 type Instance struct {
 	ID          string            `json:"id"`
@@ -183,9 +190,7 @@ func (s *wireService) on(node *wireNode) Instance {
 // add adds a check, which may make the instance's health worse.
 func (i *Instance) add(c Check) {
 	i.Checks = append(i.Checks, c)
-	if state := c.state(); state.rank() > i.Health.rank() {
-		i.Health = state
-	}
+	i.Health = worse(i.Health, c.state())
 }
 
 func (c *wireCheck) check() Check {

@@ -76,7 +76,7 @@ func (kv KV) Keys(ctx context.Context, prefix, separator string) ([]string, erro
 	if err != nil {
 		return nil, kv.failed(err, "list the keys under %q", prefix)
 	}
-	return keys, kv.hidden(meta, len(keys), prefix)
+	return keys, kv.client.hidden(meta, len(keys), "list the keys under %q", prefix)
 }
 
 // Put writes the entry's value and flags, whatever is there. It fails with a *KeyError, a *TooLargeError or a
@@ -197,7 +197,7 @@ func (kv KV) all(ctx context.Context, prefix string, after uint64) ([]Entry, uin
 	for i, pair := range pairs {
 		entries[i] = fromPair(pair)
 	}
-	return entries, meta.LastIndex, kv.hidden(meta, len(entries), prefix)
+	return entries, meta.LastIndex, kv.client.hidden(meta, len(entries), "list the keys under %q", prefix)
 }
 
 func (kv KV) options(ctx context.Context, after uint64) *api.QueryOptions {
@@ -236,21 +236,4 @@ func (kv KV) failed(err error, format string, args ...any) error {
 		}
 	}
 	return kv.client.failed(err, "%s", attempt)
-}
-
-// hidden returns an error when ACLs keep keys out of a reply, or may keep out all of them.
-func (kv KV) hidden(meta *api.QueryMeta, size int, prefix string) error {
-	var reason string
-	switch {
-	case meta.ResultsFilteredByACLs:
-		reason = "ACLs hide some of the keys; use a token that may read them all"
-	case size == 0 && kv.client.anonymous && meta.DefaultACLPolicy == "deny":
-		reason = "it shows nothing to the anonymous token; is a token missing?"
-	default:
-		return nil
-	}
-	return &RequestError{
-		Attempt: fmt.Sprintf("list the keys under %q", prefix), Address: kv.client.address, Reason: reason,
-		Kind: ErrFiltered, Err: ErrFiltered,
-	}
 }

@@ -202,13 +202,15 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	small := fakeKV(t, discover.Config{}, func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "Request body(9 bytes) too large, max size: 8 bytes.", http.StatusRequestEntityTooLarge)
+		http.Error(w, "Request body too large, max size: 8 bytes.", http.StatusRequestEntityTooLarge)
 	})
-	err = small.Put(t.Context(), discover.Entry{Key: "k", Value: []byte("123456789")})
-	var request *discover.RequestError
-	if !errors.Is(err, discover.ErrTooLarge) || !errors.As(err, &request) || strings.Contains(err.Error(), "123456789") ||
-		!strings.HasSuffix(err.Error(), "it answered 413 Request body(9 bytes) too large, max size: 8 bytes.") {
-		t.Errorf("got %v", err)
+	for _, value := range []string{"123456789", strings.Repeat("123456789", 50_000)} { // the body of neither is read
+		err = small.Put(t.Context(), discover.Entry{Key: "k", Value: []byte(value)})
+		var request *discover.RequestError
+		if !errors.Is(err, discover.ErrTooLarge) || !errors.As(err, &request) || strings.Contains(err.Error(), "123456789") ||
+			!strings.HasSuffix(err.Error(), "it answered 413 Request body too large, max size: 8 bytes.") {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
@@ -245,7 +247,7 @@ func TestKVFailures(t *testing.T) {
 		"no JSON":           {body("<html>"), nil, "its reply is not Consul's JSON"},
 		"no base64":         {body(`[{"Key": "k", "Value": "%secret%"}]`), nil, "its reply is not Consul's (illegal base64"},
 		"an empty entry":    {body(`[null]`), nil, "its reply is not Consul's (it lists an empty entry)"},
-		"filtered":          {filtered, discover.ErrFiltered, "ACLs hide some of the keys; use a token that may read them all"},
+		"filtered":          {filtered, discover.ErrFiltered, "ACLs hide a part of the reply; use a token that may read all of it"},
 		"all of it hidden":  {anonymous, discover.ErrFiltered, "it shows nothing to the anonymous token; is a token missing?"},
 		"an answer in time": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, discover.ErrUnreachable, "no answer in time"},
 	} {

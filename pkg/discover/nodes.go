@@ -91,9 +91,7 @@ func describe(known []wireNode, checks []wireCheck, instances []Instance) []Node
 
 func (n *Node) add(c Check) {
 	n.Checks = append(n.Checks, c)
-	if state := c.state(); state.rank() > n.Health.rank() {
-		n.Health = state
-	}
+	n.Health = worse(n.Health, c.state())
 }
 
 func (n *Node) count(instance Instance, first bool) {

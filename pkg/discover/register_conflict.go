@@ -51,23 +51,16 @@ func (c *Client) Conflict(ctx context.Context, r Registration) error {
 	if len(same) == 0 {
 		return nil
 	}
-	node, err := c.node(ctx)
+	self, err := c.self(ctx)
 	if err != nil {
 		return err
 	}
 	for _, other := range same {
-		if other.Node != node {
+		if other.Node != self.Config.NodeName {
 			return &ConflictError{ID: r.ID(), Service: other.Name, At: other.HostPort(), Node: other.Node, Health: other.Health}
 		}
 	}
 	return nil
-}
-
-// node returns the name of the agent's own node.
-func (c *Client) node(ctx context.Context) (string, error) {
-	var self struct{ Config struct{ NodeName string } }
-	err := c.ask(ctx, "/v1/agent/self", &self)
-	return self.Config.NodeName, c.failed(err, "ask the agent for its node")
 }
 
 // Evict takes the instance that a ConflictError tells of out of the catalogue, when it is another node's. It is for

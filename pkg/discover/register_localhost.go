@@ -51,21 +51,19 @@ func onThisMachine(text string) bool {
 	if err != nil {
 		return false
 	}
-	host, _, err := net.SplitHostPort(where.host)
-	if err != nil {
-		host = where.host
-	}
+	host := where.hostname()
 	if name, err := os.Hostname(); where.socket != "" || isLoopback(host) || err == nil && strings.EqualFold(name, host) {
 		return true
 	}
 	own, err := net.InterfaceAddrs()
-	ip := net.ParseIP(strings.Trim(host, "[]"))
+	ip := net.ParseIP(host)
 	return err == nil && ip != nil && slices.ContainsFunc(own, func(a net.Addr) bool {
 		network, ok := a.(*net.IPNet)
 		return ok && network.IP.Equal(ip)
 	})
 }
 
+// isLoopback tells an address that leads nowhere but to the machine that asks.
 func isLoopback(host string) bool {
 	host = strings.Trim(host, "[]")
 	return strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") || net.ParseIP(host).IsLoopback()

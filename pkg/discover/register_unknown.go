@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/hashicorp/consul/api"
-	"golang.org/x/sync/errgroup"
 )
 
 // UnknownIDError says that the agent has no instance registered under an id. An agent changes only what was registered
@@ -78,24 +76,16 @@ func (c *Client) nodesOf(ctx context.Context, id string) []string {
 }
 
 func (c *Client) nodesAmong(ctx context.Context, id string, names []string) []string {
-	var mu sync.Mutex
+	known, _ := inParallel(ctx, names, func(ctx context.Context, name string) ([]Instance, error) {
+		list, _, err := c.read(ctx, name, Query{}, 0)
+		return list, err
+	}) // what was found is told, whatever else fails
 	var nodes []string
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for _, name := range names {
-		group.Go(func() error {
-			known, _, err := c.read(ctx, name, Query{}, 0)
-			mu.Lock()
-			defer mu.Unlock()
-			for _, instance := range known {
-				if instance.ID == id {
-					nodes = append(nodes, instance.Node)
-				}
-			}
-			return err
-		})
+	for _, instance := range slices.Concat(known...) {
+		if instance.ID == id {
+			nodes = append(nodes, instance.Node)
+		}
 	}
-	_ = group.Wait() // what was found is told all the same
 	slices.Sort(nodes)
 	return slices.Compact(nodes)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -103,10 +102,7 @@ func (c *Client) Resolve(ctx context.Context, name string, o ResolveOptions) (Re
 	if o.Server == "" {
 		o.Server = net.JoinHostPort(c.agentHost(), strconv.Itoa(settings.port))
 	}
-	datacenter := o.Datacenter
-	if datacenter == "" {
-		datacenter = c.datacenter
-	}
+	datacenter := c.datacenterOf(query)
 	r := Resolution{Service: name, Tag: o.Tag, Datacenter: datacenter, Server: o.Server, Differences: []Difference{}}
 	var err error
 	if r.Answers, err = askDNS(ctx, o.Server, settings.names(name, o.Tag, datacenter)); err != nil {
@@ -144,14 +140,11 @@ func askDNS(ctx context.Context, server string, names [2]string) ([]DNSAnswer, e
 
 // agentHost is the agent's, as it is configured; its DNS interface is looked for there.
 func (c *Client) agentHost() string {
-	text := c.address
-	if !strings.Contains(text, "://") {
-		text = "http://" + text
+	where, err := parseAddress(c.address)
+	if err != nil || where.socket != "" {
+		return "127.0.0.1"
 	}
-	if parsed, err := url.Parse(text); err == nil && parsed.Hostname() != "" && parsed.Scheme != "unix" {
-		return parsed.Hostname()
-	}
-	return "127.0.0.1" // of a Unix socket
+	return where.hostname()
 }
 
 // dnsSettings are the agent's own for DNS (dns_config and ports.dns of its configuration).
@@ -167,17 +160,8 @@ func (c *Client) dnsSettings(ctx context.Context) dnsSettings {
 	settings := dnsSettings{port: DefaultDNSPort, domain: "consul."}
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	var self struct {
-		DebugConfig struct {
-			DNSPort           int
-			DNSDomain         string
-			DNSOnlyPassing    bool
-			DNSEnableTruncate bool
-		}
-	}
-	options := c.options(ctx, Query{})
-	options.Datacenter = ""
-	if _, err := c.consul.Raw().Query("/v1/agent/self", &self, options); err != nil {
+	self, err := c.self(ctx)
+	if err != nil {
 		return settings
 	}
 	told := self.DebugConfig

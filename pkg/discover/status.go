@@ -15,40 +15,40 @@ import (
 // The zero value passes. Its methods are safe for concurrent use.
 type Status struct {
 	mu      sync.Mutex
-	parts   map[string]Part
+	parts   map[string]part
 	changed chan struct{} // closed and replaced at every change; nil until somebody watches
 }
 
-// Part is one thing that a process's health depends on, such as its database.
-type Part struct {
+// part is one thing that a process's health depends on, such as its database.
+type part struct {
 	Name   string `json:"name"`
 	Health Health `json:"status"`
 	Note   string `json:"note"` // for people: what is wrong
 }
 
 // Set says how a part is, with a note for people. What is neither Passing nor Warning counts as Critical.
-func (s *Status) Set(part string, health Health, note string) {
+func (s *Status) Set(name string, health Health, note string) {
 	if health != Passing && health != Warning {
 		health = Critical
 	}
 	s.change(func() bool {
-		set := Part{Name: part, Health: health, Note: note}
-		if s.parts[part] == set {
+		set := part{Name: name, Health: health, Note: note}
+		if s.parts[name] == set {
 			return false
 		}
 		if s.parts == nil {
-			s.parts = map[string]Part{}
+			s.parts = map[string]part{}
 		}
-		s.parts[part] = set
+		s.parts[name] = set
 		return true
 	})
 }
 
 // Forget takes a part away.
-func (s *Status) Forget(part string) {
+func (s *Status) Forget(name string) {
 	s.change(func() bool {
-		_, is := s.parts[part]
-		delete(s.parts, part)
+		_, is := s.parts[name]
+		delete(s.parts, name)
 		return is
 	})
 }
@@ -80,19 +80,13 @@ func (s *Status) Watch() (health Health, note string, changed <-chan struct{}) {
 	return health, note, s.changed
 }
 
-// Parts returns the parts, the worst first, then by name.
-func (s *Status) Parts() []Part {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sorted()
-}
-
-func (s *Status) sorted() []Part {
-	parts := make([]Part, 0, len(s.parts))
+// sorted returns the parts, the worst first, then by name.
+func (s *Status) sorted() []part {
+	parts := make([]part, 0, len(s.parts))
 	for _, part := range s.parts {
 		parts = append(parts, part)
 	}
-	slices.SortFunc(parts, func(a, b Part) int {
+	slices.SortFunc(parts, func(a, b part) int {
 		return cmp.Or(cmp.Compare(b.Health.rank(), a.Health.rank()), cmp.Compare(a.Name, b.Name))
 	})
 	return parts
@@ -132,7 +126,7 @@ func (s *Status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(statusCode(health))
 	_ = json.NewEncoder(w).Encode(struct { // the asker went away; there is nobody to tell
 		Status Health `json:"status"`
-		Checks []Part `json:"checks"`
+		Checks []part `json:"checks"`
 	}{health, parts})
 }
 

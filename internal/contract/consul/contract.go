@@ -189,7 +189,10 @@ func (a *agent) do(method, path, body string) reply {
 	a.Helper()
 	req, err := http.NewRequestWithContext(a.Context(), method, "http://"+a.target.Addr+path, strings.NewReader(body))
 	a.must(err)
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}
+	if len(body) > 64<<10 {
+		req.Header.Set("Expect", "100-continue") // who refuses a body does not read it, and hangs up on who sends it all the same
+	}
 	resp, err := transport.RoundTrip(req)
 	a.must(err)
 	defer resp.Body.Close()
