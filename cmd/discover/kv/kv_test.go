@@ -353,7 +353,7 @@ func TestHiddenKeys(t *testing.T) {
 	f := newTerminal(t, server.URL)
 	for args, out := range map[string]string{"list app/ -o name": "app/seen\n", "delete app --tree": "", "diff app .": ""} {
 		err := f.run(t.Context(), strings.Fields(args)...)
-		if failure.Code(t.Context(), err) != 1 || !strings.Contains(err.Error(), "ACLs hide some of the keys") || f.out.String() != out {
+		if failure.Code(t.Context(), err) != 1 || !strings.Contains(err.Error(), "ACLs hide a part of the reply") || f.out.String() != out {
 			t.Errorf("%s: %v, %q", args, err, f.out)
 		}
 	}
