@@ -231,3 +231,7 @@ func header(ctx context.Context, name string) []string {
 }
 
 func pairs(pairs ...string) metadata.MD { return metadata.Pairs(pairs...) }
+
+func newMessage(md protoreflect.MessageDescriptor) *dynamicpb.Message {
+	return dynamicpb.NewMessage(md)
+}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/protoutil"
@@ -48,7 +47,7 @@ func CompileProtos(ctx context.Context, importPaths []string, paths ...string) (
 	}
 	names := make([]string, len(paths))
 	for i, path := range paths {
-		names[i] = within(path, importPaths)
+		names[i] = within(path, folders)
 	}
 	compiler := protocompile.Compiler{
 		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: folders}),
@@ -86,7 +85,7 @@ func within(path string, folders []string) string {
 		if _, err := os.Stat(filepath.Join(folder, path)); err == nil && !filepath.IsAbs(path) {
 			return filepath.ToSlash(path)
 		}
-		if below, err := filepath.Rel(folder, path); err == nil && !strings.HasPrefix(below, "..") {
+		if below, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(below) {
 			return filepath.ToSlash(below)
 		}
 	}
