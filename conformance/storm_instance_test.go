@@ -88,6 +88,22 @@ func (i *instance) UnaryCall(ctx context.Context, _ *testgrpc.SimpleRequest) (*t
 	return &testgrpc.SimpleResponse{ServerId: i.address, Hostname: strconv.Itoa(int(i.connections.Load()))}, nil
 }
 
+// FullDuplexCall answers each message with one.
+func (i *instance) FullDuplexCall(stream grpc.BidiStreamingServer[testgrpc.StreamingOutputCallRequest, testgrpc.StreamingOutputCallResponse]) error {
+	for {
+		asked, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = stream.Send(&testgrpc.StreamingOutputCallResponse{Payload: asked.GetPayload()})
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 func (i *instance) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
 func (i *instance) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 func (i *instance) HandleRPC(context.Context, stats.RPCStats)                         {}
