@@ -67,7 +67,7 @@ func definitions() []*descriptorpb.FileDescriptorProto {
 		files = append(files, part)
 		service.Dependency = append(service.Dependency, part.GetName())
 		whole := service.MessageType[0]
-		whole.Field = append(whole.Field, field(fmt.Sprintf("part_%d", i), i+1, descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, fmt.Sprintf(".bench.many.Part%d", i)))
+		whole.Field = append(whole.Field, field(fmt.Sprintf("part%d", i), i+1, descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, fmt.Sprintf(".bench.many.Part%d", i)))
 	}
 	return append(files, service)
 }
@@ -76,7 +76,7 @@ func definitions() []*descriptorpb.FileDescriptorProto {
 func partFile(i int32) *descriptorpb.FileDescriptorProto {
 	message := &descriptorpb.DescriptorProto{Name: proto.String(fmt.Sprintf("Part%d", i))}
 	for n := range int32(20) {
-		message.Field = append(message.Field, field(fmt.Sprintf("value_%d", n), n+1, descriptorpb.FieldDescriptorProto_TYPE_STRING, ""))
+		message.Field = append(message.Field, field(fmt.Sprintf("value%d", n), n+1, descriptorpb.FieldDescriptorProto_TYPE_STRING, ""))
 	}
 	return &descriptorpb.FileDescriptorProto{
 		Name: proto.String(fmt.Sprintf("bench/many/part%d.proto", i)), Package: proto.String("bench.many"), Syntax: proto.String("proto3"),
