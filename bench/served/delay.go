@@ -127,7 +127,7 @@ func (d *Delayed) carry(from, to net.Conn, open time.Time) {
 		}
 	})
 	for p := range parcels {
-		time.Sleep(time.Until(p.due))
+		sleepUntil(p.due)
 		if _, err := to.Write(p.body); err != nil {
 			_ = from.Close() // ends the reader
 		}
