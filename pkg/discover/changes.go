@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// ChangeKind says what happened to an instance between two sets.
+// ChangeKind says what happened to an instance between two sets, or to a key.
 type ChangeKind string
 
-// The kinds of changes. What a query no longer lets in is Removed, whether or not it is still registered.
+// The kinds of changes. An instance that a query no longer lets in is Removed, whether or not it is still registered.
 const (
 	Added   ChangeKind = "added"
 	Removed ChangeKind = "removed"

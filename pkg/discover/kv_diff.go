@@ -9,27 +9,19 @@ import (
 	"unicode/utf8"
 )
 
-// KeyChange is what would happen to a key if a folder of files were written to Consul.
-type KeyChange string
-
-// The changes of a key.
-const (
-	KeyAdded   KeyChange = "added"   // only the folder has it
-	KeyChanged KeyChange = "changed" // both have it, with different values
-	KeyRemoved KeyChange = "removed" // only Consul has it
-)
-
 // KeyDifference is a key that Consul and a folder do not have alike.
 type KeyDifference struct {
-	Key    string    `json:"key"`
-	Change KeyChange `json:"change"`
-	Old    []byte    `json:"-"` // Consul's value; nil when added
-	New    []byte    `json:"-"` // the file's; nil when removed
+	Key string `json:"key"`
+	// Kind is what would happen to it if the folder were written to Consul: Added when only the folder has it, Removed
+	// when only Consul does, Changed when their values differ.
+	Kind ChangeKind `json:"kind"`
+	Old  []byte     `json:"-"` // Consul's value; nil when Added
+	New  []byte     `json:"-"` // the file's; nil when Removed
 }
 
 // String tells everything but the values.
 func (d KeyDifference) String() string {
-	return fmt.Sprintf("%s %s (%d bytes, then %d)", d.Key, d.Change, len(d.Old), len(d.New))
+	return fmt.Sprintf("%s %s (%d bytes, then %d)", d.Key, d.Kind, len(d.Old), len(d.New))
 }
 
 // GoString is String: %#v does not tell the values either.
@@ -54,14 +46,14 @@ func DiffKeys(consul, folder []Entry) []KeyDifference {
 		delete(files, entry.Key)
 		switch {
 		case both && !bytes.Equal(entry.Value, file.Value):
-			differences = append(differences, KeyDifference{entry.Key, KeyChanged, entry.Value, file.Value})
+			differences = append(differences, KeyDifference{entry.Key, Changed, entry.Value, file.Value})
 		case !both && !entry.isFolder():
-			differences = append(differences, KeyDifference{entry.Key, KeyRemoved, entry.Value, nil})
+			differences = append(differences, KeyDifference{entry.Key, Removed, entry.Value, nil})
 		}
 	}
 	for _, file := range files {
 		if !file.isFolder() {
-			differences = append(differences, KeyDifference{file.Key, KeyAdded, nil, file.Value})
+			differences = append(differences, KeyDifference{file.Key, Added, nil, file.Value})
 		}
 	}
 	slices.SortFunc(differences, func(a, b KeyDifference) int { return cmp.Compare(a.Key, b.Key) })

@@ -152,7 +152,7 @@ func TestDiffKeys(t *testing.T) {
 	}
 	var got []string
 	for _, d := range discover.DiffKeys(tree, files) {
-		got = append(got, fmt.Sprintf("%s %s %s>%s %v", d.Key, d.Change, d.Old, d.New, d.Binary()))
+		got = append(got, fmt.Sprintf("%s %s %s>%s %v", d.Key, d.Kind, d.Old, d.New, d.Binary()))
 		if text := fmt.Sprintf("%v %+v %#v", d, &d, d); text != strings.Join([]string{d.String(), d.String(), d.String()}, " ") {
 			t.Errorf("printed %s", text)
 		}

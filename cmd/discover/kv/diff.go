@@ -43,7 +43,7 @@ folder has, removed what only Consul has, changed what both have with different
 values. The exit code is 100 when anything differs. An empty PREFIX is all keys.
 
 Text values are shown as a unified diff from Consul to the folder; -o json gives
-key, change, binary and sizes, and no values.
+key, kind, binary and sizes, and no values.
 
 The file of a key has the key's path below PREFIX. In each part % and \ : * ? " < >
 | and a dot at the beginning are written as % and two hexadecimal digits; the
@@ -107,9 +107,9 @@ func (o *DiffOptions) tell(differences []discover.KeyDifference) error {
 }
 
 func (o *DiffOptions) tellText(differences []discover.KeyDifference) error {
-	count := map[discover.KeyChange]int{}
+	count := map[discover.ChangeKind]int{}
 	for _, d := range differences {
-		count[d.Change]++
+		count[d.Kind]++
 		if err := writeDifference(o.IO.Out, o.IO, d, "folder"); err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (o *DiffOptions) tellText(differences []discover.KeyDifference) error {
 		o.IO.Infof("no difference")
 		return nil
 	}
-	o.IO.Infof("%d added, %d changed, %d removed", count[discover.KeyAdded], count[discover.KeyChanged], count[discover.KeyRemoved])
+	o.IO.Infof("%d added, %d changed, %d removed", count[discover.Added], count[discover.Changed], count[discover.Removed])
 	return nil
 }
 
@@ -127,11 +127,11 @@ func writeDifference(w io.Writer, ios *iostreams.IOStreams, d discover.KeyDiffer
 	text := string(diff.Diff("consul:"+d.Key, d.Old, newName+":"+d.Key, d.New))
 	switch {
 	case d.Binary():
-		text = fmt.Sprintf("binary value of %q %s: %s, then %s\n", d.Key, d.Change, plural(len(d.Old), "byte"), plural(len(d.New), "byte"))
-	case text == "" && d.Change == discover.KeyChanged:
+		text = fmt.Sprintf("binary value of %q %s: %s, then %s\n", d.Key, d.Kind, plural(len(d.Old), "byte"), plural(len(d.New), "byte"))
+	case text == "" && d.Kind == discover.Changed:
 		text = fmt.Sprintf("flags of %q changed\n", d.Key)
 	case text == "":
-		text = fmt.Sprintf("empty value of %q %s\n", d.Key, d.Change)
+		text = fmt.Sprintf("empty value of %q %s\n", d.Key, d.Kind)
 	}
 	_, err := io.WriteString(w, coloured(ios.Style(), ios.Clean(text)))
 	return err

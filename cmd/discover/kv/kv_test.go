@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -175,7 +176,7 @@ func TestPutSources(t *testing.T) {
 			t.Errorf("%q: %q, %v", row.args, entry.Value, err)
 		}
 	}
-	want := `{"key":"k","change":"written","bytes":6,"flags":9,"dry_run":false}` + "\n"
+	want := `{"key":"k","kind":"written","bytes":6,"flags":9,"dry_run":false}` + "\n"
 	if out := f.must(t, "put", "k", "secret", "--flags", "9", "-o", "ndjson"); out != want || f.errOut.Len() > 0 {
 		t.Errorf("printed %q, said %q", out, f.errOut)
 	}
@@ -380,10 +381,10 @@ func TestDiff(t *testing.T) {
 		t.Errorf("%v\n%s\n%s", err, f.out, f.errOut)
 	}
 	err = f.run(t.Context(), "diff", "app/", dir, "-o", "ndjson")
-	want = `{"key":"app/bin","change":"changed","binary":true,"old_bytes":1,"new_bytes":1}
-{"key":"app/both/b","change":"changed","binary":false,"old_bytes":1,"new_bytes":2}
-{"key":"app/new","change":"added","binary":false,"old_bytes":0,"new_bytes":0}
-{"key":"app/old","change":"removed","binary":false,"old_bytes":5,"new_bytes":0}
+	want = `{"key":"app/bin","kind":"changed","binary":true,"old_bytes":1,"new_bytes":1}
+{"key":"app/both/b","kind":"changed","binary":false,"old_bytes":1,"new_bytes":2}
+{"key":"app/new","kind":"added","binary":false,"old_bytes":0,"new_bytes":0}
+{"key":"app/old","kind":"removed","binary":false,"old_bytes":5,"new_bytes":0}
 `
 	if failure.Code(t.Context(), err) != 100 || f.out.String() != want {
 		t.Errorf("%v\n%s", err, f.out)
@@ -488,15 +489,29 @@ func TestWatchLines(t *testing.T) {
 	}
 }
 
-func TestWatchTellsAnOutage(t *testing.T) {
+// TestWatchWithoutAnAnswer: what cannot be asked at all is an error at once; what is not there may come.
+func TestWatchWithoutAnAnswer(t *testing.T) {
 	f := newTerminal(t, "127.0.0.1:1")
-	talk := make(lines, 100)
-	f.IO.ErrOut = talk
+	err := f.run(t.Context(), "watch", "k")
+	if failure.Code(t.Context(), err) != 1 || !strings.Contains(err.Error(), `read the key "k": Consul at 127.0.0.1:1: connection refused`) {
+		t.Errorf("got %v", err)
+	}
+
+	address, kv := keys(t, map[string]string{"k": "secret"})
+	f = newTerminal(t, address)
+	talk, printed := make(lines, 100), make(lines, 100)
+	f.IO.ErrOut, f.IO.Out = talk, printed
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- f.run(ctx, "watch", "k") }()
-	if line := talk.next(t); !strings.Contains(line, "Consul cannot be asked: read the key \"k\": Consul at 127.0.0.1:1: connection refused") {
+	go func() { done <- f.run(ctx, "watch", "later/") }()
+	if line := talk.next(t); line != "watching later/: nothing is there yet" {
 		t.Errorf("said %q", line)
+	}
+	if err := kv.Put(ctx, discover.Entry{Key: "later/k"}); err != nil {
+		t.Fatal(err)
+	}
+	if line := printed.next(t); !regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ added    later/k `).MatchString(line) {
+		t.Errorf("printed %q", line)
 	}
 	cancel(failure.ErrTimeout)
 	if err := <-done; failure.Code(ctx, err) != 124 {

@@ -32,7 +32,7 @@ type PutOptions struct {
 // outcome is what a write did, or would do.
 type outcome struct {
 	Key    string `json:"key"`
-	Change string `json:"change"` // written; with --dry-run added, changed or unchanged
+	Kind   string `json:"kind"` // written; with --dry-run added, changed or unchanged
 	Bytes  int    `json:"bytes"`
 	Flags  uint64 `json:"flags"`
 	DryRun bool   `json:"dry_run"`
@@ -111,7 +111,7 @@ func runPut(ctx context.Context, opts *PutOptions) error {
 	if err != nil {
 		return hinted(err)
 	}
-	return opts.tell(outcome{Key: opts.Key, Change: "written", Bytes: len(value), Flags: opts.Flags}, nil)
+	return opts.tell(outcome{Key: opts.Key, Kind: "written", Bytes: len(value), Flags: opts.Flags}, nil)
 }
 
 // previewPut shows what a write would change.
@@ -126,13 +126,13 @@ func previewPut(ctx context.Context, opts *PutOptions, kv discover.KV, entry dis
 	if opts.Index != nil && *opts.Index != present.ModifyIndex {
 		return &discover.ChangedError{Key: entry.Key, Wanted: *opts.Index, Present: present.ModifyIndex, Known: true}
 	}
-	d := discover.KeyDifference{Key: entry.Key, Change: discover.KeyChanged, Old: present.Value, New: entry.Value}
-	result := outcome{Key: entry.Key, Change: string(discover.KeyChanged), Bytes: len(entry.Value), Flags: entry.Flags, DryRun: true}
+	d := discover.KeyDifference{Key: entry.Key, Kind: discover.Changed, Old: present.Value, New: entry.Value}
+	result := outcome{Key: entry.Key, Kind: string(discover.Changed), Bytes: len(entry.Value), Flags: entry.Flags, DryRun: true}
 	switch {
 	case present.ModifyIndex == 0:
-		d.Change, result.Change = discover.KeyAdded, string(discover.KeyAdded)
+		d.Kind, result.Kind = discover.Added, string(discover.Added)
 	case string(present.Value) == string(entry.Value) && present.Flags == entry.Flags:
-		return opts.tell(outcome{Key: entry.Key, Change: "unchanged", Bytes: len(entry.Value), Flags: entry.Flags, DryRun: true}, nil)
+		return opts.tell(outcome{Key: entry.Key, Kind: "unchanged", Bytes: len(entry.Value), Flags: entry.Flags, DryRun: true}, nil)
 	}
 	return opts.tell(result, func(w io.Writer) error { return writeDifference(w, opts.IO, d, "new") })
 }
@@ -147,7 +147,7 @@ func (o *PutOptions) tell(result outcome, text func(io.Writer) error) error {
 		return err
 	}
 	if o.DryRun {
-		o.IO.Infof("%q would be %s (%s); nothing was written", result.Key, result.Change, plural(result.Bytes, "byte"))
+		o.IO.Infof("%q would be %s (%s); nothing was written", result.Key, result.Kind, plural(result.Bytes, "byte"))
 	} else {
 		o.IO.Infof("%q written (%s)", result.Key, plural(result.Bytes, "byte"))
 	}

@@ -2,7 +2,6 @@ package kv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -92,9 +91,11 @@ func runWatch(ctx context.Context, opts *WatchOptions) error {
 	}
 	var before discover.KVUpdate
 	for update := range opts.updates(ctx, client.KV()) {
-		var wrong *discover.KeyError
-		if errors.As(update.Err, &wrong) {
-			return hinted(update.Err)
+		if update.Err != nil && update.Read.IsZero() {
+			return hinted(update.Err) // without a first answer there is nothing to watch
+		}
+		if before.Read.IsZero() && len(update.Entries) == 0 && opts.Output.Human() {
+			opts.IO.Infof("watching %s: nothing is there yet", opts.Key)
 		}
 		for _, e := range events(before, update) {
 			if err := sink.write(e); err != nil {
@@ -121,7 +122,7 @@ func (o *WatchOptions) updates(ctx context.Context, kv discover.KV) iter.Seq[dis
 
 // events are what leads from one update to the next.
 func events(before, after discover.KVUpdate) []event {
-	now := time.Now()
+	now := time.Now().UTC()
 	if after.Err != nil {
 		stale := event{Time: now, Type: typeStale, Error: after.Err.Error()}
 		if !after.Read.IsZero() {
@@ -144,15 +145,15 @@ func events(before, after discover.KVUpdate) []event {
 		case before.Read.IsZero():
 			list = append(list, event{Time: now, Type: typePresent, item: itemOf(entry)})
 		case !known:
-			list = append(list, event{Time: now, Type: string(discover.KeyAdded), item: itemOf(entry)})
+			list = append(list, event{Time: now, Type: string(discover.Added), item: itemOf(entry)})
 		case string(was.Value) != string(entry.Value) || was.Flags != entry.Flags:
-			list = append(list, event{Time: now, Type: string(discover.KeyChanged), item: itemOf(entry)})
+			list = append(list, event{Time: now, Type: string(discover.Changed), item: itemOf(entry)})
 		}
 	}
 	for _, entry := range before.Entries {
 		if _, gone := old[entry.Key]; gone {
 			entry.Value = nil
-			list = append(list, event{Time: now, Type: string(discover.KeyRemoved), item: itemOf(entry)})
+			list = append(list, event{Time: now, Type: string(discover.Removed), item: itemOf(entry)})
 		}
 	}
 	return list
@@ -165,7 +166,7 @@ func (e event) line() string {
 		return "Consul cannot be asked: " + e.Error
 	case typeFresh:
 		return "Consul answers again"
-	case string(discover.KeyRemoved):
+	case string(discover.Removed):
 		return fmt.Sprintf("removed  %s", e.Key)
 	}
 	return fmt.Sprintf("%-8s %s (%s, index %d)", e.Type, e.Key, plural(len(e.Entry.Value), "byte"), e.ModifyIndex)
@@ -186,7 +187,7 @@ func newSink(opts *WatchOptions) (*sink, error) {
 }
 
 func (s *sink) write(e event) error {
-	at := e.Time.Format(time.TimeOnly)
+	at := e.Time.Format(time.RFC3339)
 	switch {
 	case s.stream != nil:
 		if err := s.stream.Write(e); err != nil {
