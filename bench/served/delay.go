@@ -22,7 +22,8 @@ type Delayed struct {
 // Delay starts a proxy to target, host:port. What is sent arrives half the round
 // trip later, in either direction, and as much as is sent: nothing waits for what
 // went before. The handshake of TCP, which the loopback answers at once, is made
-// up for: nothing is taken from a connection before it is one round trip old.
+// up for: the client's first byte leaves one round trip after the connection was
+// asked for, and the server's half of one later, since it learns of it so late.
 func Delay(target string, rtt time.Duration) (*Delayed, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,7 +71,7 @@ func (d *Delayed) connect(client net.Conn) {
 		return
 	}
 	d.wait.Go(func() { d.carry(client, server, open) })
-	d.carry(server, client, open)
+	d.carry(server, client, open.Add(d.rtt/2))
 	d.drop(client, server)
 }
 
