@@ -126,11 +126,28 @@ func repeat[T any](ctx context.Context, call *callState, f func() (T, error)) (T
 	}
 	value, err := resilience.Do(ctx, policy, func(context.Context) (T, error) { return f() })
 	var retry *resilience.RetryError
-	if errors.As(err, &retry) && retry.Stopped != nil && !errors.Is(retry.Stopped, resilience.ErrFinal) {
-		call.explain("not retried: "+retry.Stopped.Error(), 0)
+	if errors.As(err, &retry) && retry.Stopped != nil {
+		if reason := whyNot(retry); reason != "" {
+			call.explain("not retried: "+reason, 0)
+		}
 	}
 	return value, err
 }
+
+// whyNot says why there was no further try, where the code does not say it.
+func whyNot(retry *resilience.RetryError) string {
+	if !errors.Is(retry.Stopped, resilience.ErrFinal) {
+		return retry.Stopped.Error()
+	}
+	s := status.Convert(retry.Last().Err)
+	if s.Code() == codes.Unknown && strings.HasPrefix(s.Message(), httpError) {
+		return "an HTTP status came in place of gRPC's, and the call may have been carried out"
+	}
+	return ""
+}
+
+// httpError is how gRPC begins to tell of an answer that is not gRPC's.
+const httpError = "unexpected HTTP status code received from server: "
 
 // attemptContext returns the context of the attempt that has begun, with its
 // deadline and its headers.
