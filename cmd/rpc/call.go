@@ -1,15 +1,15 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -36,9 +36,23 @@ type CallOptions struct {
 	Data         string
 	Headers      []string
 	RequestID    string
+	Format       string
 	EmitDefaults bool
+	AllowUnknown bool
+	Expect       string
+	SaveTo       string
+	From         string
 	connection
+	definitions
+
+	body string // of the request: the JSON itself, @FILE, or - for stdin
 }
+
+// The forms of messages that --format takes.
+const (
+	jsonFormat = "json"
+	textFormat = "text"
+)
 
 // NewCmdCall returns the verb; runF replaces its run in tests.
 func NewCmdCall(f *app.Factory, runF func(*CallOptions) error) *cobra.Command {
@@ -53,43 +67,80 @@ for a stream they are sent as they are read.
 
 A try takes 5 s at most. Unary calls that end with UNAVAILABLE or
 DEADLINE_EXCEEDED are tried again, three times in all, each time at another
-instance where there is one. Request id and attempts are shown on stderr; -o json
-has everything: headers, messages, trailers, status with details, attempts.
+instance where there is one. Request id and attempts are shown on stderr; -v adds
+metadata and timings there, -o json has everything: headers, messages, trailers,
+status with details, attempts, timings.
 
-The exit code is 64 + the gRPC code when the call failed.`,
+What the server says of a method is kept, so that the next call is sent at once;
+it is checked while that call runs, and fetched anew when it does not fit.
+
+--save writes the call to a file that can be shared, with ${env:NAME} in it for
+what each user has of their own; --from makes it, and flags go before the file.
+Tokens are never saved.
+
+The exit code is 64 + the gRPC code when the call failed; with --expect it is 0
+when the call ended with that code, and else 1.`,
 		Example: `suokectl rpc call auth-service Login --version v1 -d '{"username":"ada","password":"correct horse"}'
 suokectl rpc call auth-service Login --version v1 -d '{"username":"ada","password":"guess"}' # exits 80
+suokectl rpc call auth-service Login --version v1 -d '{}' --expect UNAUTHENTICATED
 printf '{"vitals":{"heart_rate":60}}\n{"vitals":{"heart_rate":80}}\n' > vitals.json
 suokectl rpc call health-service RecordVitals -d @vitals.json
-suokectl rpc call health-service CheckVitals -d - -o json < vitals.json`,
-		Args:              cobra.ExactArgs(2),
+suokectl rpc call health-service CheckVitals -d - -o json < vitals.json
+suokectl rpc call user-service Stats --save stats.yaml
+suokectl rpc call --from stats.yaml`,
+		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: complete.At(targets(f), names(f, &opts.connection, "rpc-methods", allMethods)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.Target, opts.Method, opts.Verbose = args[0], args[1], f.Verbose
-			opts.OneVersion = true
+			if err := opts.fill(cmd.Context(), cmd, args, f.Getenv); err != nil {
+				return err
+			}
+			opts.Verbose, opts.OneVersion = f.Verbose, true
 			if err := errors.Join(opts.validate(), opts.Output.Validate()); err != nil {
 				return err
 			}
 			if runF != nil {
 				return runF(opts)
 			}
+			if opts.SaveTo != "" {
+				if err := opts.saved(cmd, f.Getenv); err != nil {
+					return err
+				}
+			}
 			return runCall(cmd.Context(), opts)
 		},
 	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Expect, "expect", "", "gRPC `code`, such as NOT_FOUND, with which the call has to end")
+	flags.StringVar(&opts.SaveTo, "save", "", "write the call to this `file`")
+	flags.StringVar(&opts.From, "from", "", "make the call of this `file`")
+	_ = cmd.RegisterFlagCompletionFunc("expect", cobra.FixedCompletions(codeNames(), cobra.ShellCompDirectiveNoFileComp))
 	opts.bindRequest(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("data", fields(f, &opts.connection))
+	opts.bindDefinitions(cmd)
 	opts.bind(cmd)
 	opts.Output.Bind(cmd)
 	return cmd
+}
+
+func codeNames() []string {
+	var list []string
+	for code := codes.OK; code <= codes.Unauthenticated; code++ {
+		list = append(list, rpc.CodeName(code))
+	}
+	return list
 }
 
 // bindRequest adds the flags of a request.
 func (o *CallOptions) bindRequest(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Data, "data", "d", "", "request as `JSON`, @FILE, or - for stdin")
-	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along, in base64 when the name ends in -bin; may be given again")
+	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along, base64 where the name ends in -bin; may be given again")
 	flags.StringVar(&o.RequestID, "request-id", "", "request `id` to send in place of a new one")
 	flags.BoolVar(&o.EmitDefaults, "emit-defaults", false, "show fields that have their default value")
-	for _, name := range []string{"data", "header", "request-id"} {
+	flags.BoolVar(&o.AllowUnknown, "allow-unknown-fields", false, "drop fields of the request that its message does not have")
+	flags.StringVar(&o.Format, "format", jsonFormat, "`form` of messages, in and out: json, or text for protobuf's text form")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{jsonFormat, textFormat}, cobra.ShellCompDirectiveNoFileComp))
+	for _, name := range []string{"header", "request-id"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 }
@@ -118,11 +169,21 @@ func allMethods(d *rpc.Descriptors) ([]string, error) {
 }
 
 func runCall(ctx context.Context, opts *CallOptions) error {
+	want, err := opts.expected()
+	if err != nil {
+		return err
+	}
 	request, err := opts.request()
 	if err != nil {
 		return err
 	}
-	body, err := open(opts.Data, opts.IO.In)
+	if request.Descriptors, err = opts.files(ctx); err != nil {
+		return err
+	}
+	if opts.RPCOptions.ReflectHeaders, err = opts.reflectHeaders(); err != nil {
+		return err
+	}
+	body, err := open(opts.body, opts.IO.In)
 	if err != nil {
 		return err
 	}
@@ -131,64 +192,128 @@ func runCall(ctx context.Context, opts *CallOptions) error {
 	if err := opts.Guard(ctx, fmt.Sprintf("call %s of %s", opts.Method, opts.Target)); err != nil {
 		return err
 	}
-	ctx, cancel := opts.bounded(telemetry.WithRequestID(ctx, opts.RequestID))
+	err = opts.call(ctx, request)
+	if want == nil {
+		return err
+	}
+	return compare(ctx, *want, err)
+}
+
+// call makes the call, and shows it.
+func (o *CallOptions) call(ctx context.Context, request rpc.Request) error {
+	ctx, cancel := o.bounded(telemetry.WithRequestID(ctx, o.RequestID))
 	defer cancel()
-	opts.Retry.OnRetry = func(a rpc.Attempt) { showAttempt(opts.IO, a) }
-	channel, err := opts.Dial(ctx, opts.RPCOptions)
+	o.Retry.OnRetry = func(a rpc.Attempt) { showAttempt(o.IO, a) }
+	o.Timings = o.Verbose > 0 || !o.Output.Human()
+	channel, err := o.Dial(ctx, o.RPCOptions)
 	if err != nil {
-		return explain(err, opts.Target)
+		return explain(err, o.Target)
 	}
 	defer channel.Close() //nolint:errcheck // it only says that it is closed
 	call, err := channel.Call(ctx, request)
 	if err != nil {
-		return explain(err, opts.Target)
+		return explain(err, o.Target)
 	}
-	return errors.Join(show(opts, call), failed(opts, channel, call))
+	if err := errors.Join(show(o, call), o.writeUsed(ctx, channel, request, call)); err != nil {
+		return err
+	}
+	return failed(o, channel, call)
+}
+
+// writeUsed writes the definitions of the called method's service.
+func (o *CallOptions) writeUsed(ctx context.Context, channel *rpc.Channel, request rpc.Request, call *rpc.Call) error {
+	if o.ProtosetOut == "" {
+		return nil
+	}
+	from := request.Descriptors
+	if from == nil {
+		from = channel.Reflect(ctx)
+		defer from.Close()
+	}
+	service, _, _ := strings.Cut(call.Method, "/")
+	return explain(o.write(from, service), o.Target)
+}
+
+// expected reads --expect; nil is no expectation.
+func (o *CallOptions) expected() (*codes.Code, error) {
+	if o.Expect == "" {
+		return nil, nil
+	}
+	for code := codes.OK; code <= codes.Unauthenticated; code++ {
+		if strings.EqualFold(o.Expect, rpc.CodeName(code)) || o.Expect == strconv.Itoa(int(code)) || strings.EqualFold(o.Expect, code.String()) {
+			return &code, nil
+		}
+	}
+	return nil, failure.Usagef("--expect %q is no gRPC code: it is one of %s", o.Expect, strings.Join(codeNames(), ", "))
+}
+
+// compare says whether a call ended as was expected. What is no status of a call,
+// such as misuse, stays as it is.
+func compare(ctx context.Context, want codes.Code, err error) error {
+	code := failure.Code(ctx, err)
+	if err != nil && (code < failure.CodeRPC || code > failure.CodeRPC+int(codes.Unauthenticated)) {
+		return err
+	}
+	got := codes.OK
+	if err != nil {
+		got = codes.Code(code - failure.CodeRPC) //nolint:gosec // checked above
+	}
+	switch {
+	case got == want:
+		return nil
+	case err == nil:
+		return failure.WithCode(fmt.Errorf("the call ended with OK, and not with %s", rpc.CodeName(want)), failure.CodeFailed)
+	default:
+		return failure.WithCode(fmt.Errorf("the call did not end with %s: %w", rpc.CodeName(want), err), failure.CodeFailed)
+	}
+}
+
+// saved saves the call, and goes on with what its references stand for.
+func (o *CallOptions) saved(cmd *cobra.Command, getenv func(string) string) error {
+	source, err := open(o.body, o.IO.In)
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(source)
+	if err := errors.Join(err, source.Close()); err != nil {
+		return fmt.Errorf("read the request: %w", err)
+	}
+	if !utf8.Valid(b) {
+		return failure.Usagef("the request is not text, and cannot be saved")
+	}
+	body, headers, err := o.expanded(cmd.Context(), string(b), getenv)
+	if err != nil {
+		return err
+	}
+	if err := o.save(cmd, string(b)); err != nil {
+		return err
+	}
+	o.Headers, o.body = headers, body
+	return nil
 }
 
 // request checks the flags, reads the headers and decides where the messages go: to stdout as
 // they come, unless the whole call is wanted.
 func (o *CallOptions) request() (rpc.Request, error) {
-	r := rpc.Request{Method: o.Method, EmitDefaults: o.EmitDefaults, Headers: metadata.MD{}}
+	r := rpc.Request{
+		Method: o.Method, EmitDefaults: o.EmitDefaults, AllowUnknown: o.AllowUnknown,
+		Text: o.Format == textFormat, FreshDescriptors: o.ProtosetOut != "", Headers: metadata.MD{},
+	}
+	if o.Format != "" && o.Format != jsonFormat && o.Format != textFormat {
+		return r, failure.Usagef("--format %q: it is %s or %s", o.Format, jsonFormat, textFormat)
+	}
 	for _, header := range o.Headers {
-		name, value, found := strings.Cut(header, ":")
-		name = strings.ToLower(strings.TrimSpace(name))
-		if !found || name == "" || strings.ContainsFunc(name, notInName) {
-			return r, failure.Usagef("--header %q is not NAME: VALUE", header)
-		}
-		value, err := headerValue(name, strings.TrimSpace(value))
-		if err != nil {
+		if err := addHeader(r.Headers, "--header", header); err != nil {
 			return r, err
 		}
-		r.Headers.Append(name, value)
-	}
-	if len(r.Headers.Get(spec.HeaderAuthorization)) > 0 {
-		return r, failure.WithHint(failure.Usagef("a token does not belong on the command line, where others can read it"), "use --token-file FILE")
 	}
 	if o.RequestID != "" && !telemetry.ValidRequestID(o.RequestID) {
 		return r, failure.Usagef("--request-id %q is not 1 to %d printable ASCII characters", o.RequestID, spec.MaxRequestID)
 	}
 	if o.Output.Human() {
-		r.OnMessage = func(message json.RawMessage) error { return showMessage(o.IO, message) }
+		r.OnMessage = func(message json.RawMessage) error { return showMessage(o.IO, message, r.Text) }
 	}
 	return r, nil
-}
-
-// headerValue is what is sent: the value of a binary header, whose name ends in
-// -bin, is given in base64, as it is shown.
-func headerValue(name, text string) (string, error) {
-	if !strings.HasSuffix(name, "-bin") {
-		return text, nil
-	}
-	bytes, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil {
-		return "", failure.Usagef("--header %s is a binary header, whose value is given in base64: %v", name, err)
-	}
-	return string(bytes), nil
-}
-
-func notInName(r rune) bool {
-	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_.", r)
 }
 
 // open returns the request's messages: the JSON itself, a file's or stdin's.
@@ -205,66 +330,4 @@ func open(data string, stdin io.Reader) (io.ReadCloser, error) {
 	default:
 		return io.NopCloser(strings.NewReader(data)), nil
 	}
-}
-
-func showMessage(ios *iostreams.IOStreams, message json.RawMessage) error {
-	var text bytes.Buffer
-	if err := json.Indent(&text, message, "", "  "); err != nil {
-		return err
-	}
-	return output.Text(ios, "%s\n", ios.Clean(text.String()))
-}
-
-// show prints the whole call where that is wanted, and says its request id, and
-// its attempts when there is more to say than that it went well.
-func show(opts *CallOptions, call *rpc.Call) error {
-	if n := len(call.Attempts); n > 0 {
-		last := call.Attempts[n-1]
-		if n > 1 || opts.Verbose > 0 || last.RetryReason != "" {
-			showAttempt(opts.IO, last)
-		}
-	}
-	opts.IO.Infof("request id: %s", call.RequestID)
-	if opts.Output.Human() {
-		for _, detail := range call.Status.Details {
-			opts.IO.Infof("detail: %s", detail)
-		}
-		return nil
-	}
-	view := output.View[*rpc.Call]{Name: func(c *rpc.Call) string { return c.RequestID }}
-	return output.One(opts.IO, opts.Output, view, call, nil)
-}
-
-func showAttempt(ios *iostreams.IOStreams, a rpc.Attempt) {
-	text := fmt.Sprintf("attempt %d", a.Number)
-	if a.Instance != "" {
-		text += " at " + a.Instance
-	}
-	text += fmt.Sprintf(": %s in %.1f ms", a.Code, a.DurationMS)
-	if a.Message != "" {
-		text += ": " + a.Message
-	}
-	switch {
-	case a.WaitMS > 0:
-		text += fmt.Sprintf("; the next in %.1f s", a.WaitMS/1000)
-	case a.RetryReason != "":
-		text += "; " + a.RetryReason
-	}
-	ios.Infof("%s", text)
-}
-
-// failed returns the error of a call that did not end with OK.
-func failed(opts *CallOptions, channel *rpc.Channel, call *rpc.Call) error {
-	err := call.Err()
-	var transport *rpc.TransportError
-	if err == nil || errors.As(err, &transport) {
-		return explain(err, opts.Target)
-	}
-	code, _ := rpc.Code(err)
-	advice := hint(err, code)
-	if code == codes.Unauthenticated && channel.Anonymous() {
-		advice = "the call carried no token; one comes from rpc.token in the context, or from --token-file"
-	}
-	err = fmt.Errorf("%s of %s: %s: %s", call.Method, opts.Target, call.Status.Code, call.Status.Message)
-	return failure.WithCode(failure.WithHint(err, advice), failure.CodeRPC+int(code))
 }

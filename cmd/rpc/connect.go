@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,8 @@ type dial func(context.Context, app.RPCOptions) (*rpc.Channel, error)
 // connection is what all verbs say of theirs.
 type connection struct {
 	app.RPCOptions
-	MaxTime time.Duration
+	MaxTime    time.Duration
+	MaxMessage byteSize
 }
 
 // bind adds the flags of a connection to cmd.
@@ -35,6 +37,7 @@ func (c *connection) bind(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("transport", cobra.FixedCompletions([]string{"direct", "mesh"}, cobra.ShellCompDirectiveNoFileComp))
 	flags.BoolVar(&c.Plaintext, "plaintext", false, "speak no TLS")
 	flags.BoolVar(&c.TLS, "tls", false, "speak TLS although the context says plaintext")
+	flags.StringVar(&c.Authority, "authority", "", "`name` to send as :authority in place of the target's")
 	flags.StringVar(&c.ClientTLS.CA, "cacert", "", "PEM `file` of the roots that may vouch for the server")
 	flags.StringVar(&c.ClientTLS.Cert, "cert", "", "PEM `file` of a client certificate")
 	flags.StringVar(&c.ClientTLS.Key, "key", "", "PEM `file` of its key")
@@ -45,7 +48,9 @@ func (c *connection) bind(cmd *cobra.Command) {
 	flags.IntVar(&c.Retry.Tries, "tries", c.Retry.Tries, "`number` of tries in all, on UNAVAILABLE and DEADLINE_EXCEEDED")
 	flags.DurationVar(&c.Retry.AttemptTimeout, "attempt-timeout", c.Retry.AttemptTimeout, "how long one try may take, as a `duration`")
 	flags.DurationVar(&c.MaxTime, "max-time", 0, "how long everything may take, as a `duration`; 0 sets no bound")
-	for _, name := range []string{"servername", "tries", "attempt-timeout", "max-time", "version", "tag"} {
+	c.MaxMessage = rpc.MaxMessageBytes
+	flags.Var(&c.MaxMessage, "max-msg-size", "largest message that is received, as a `size` such as 64MiB")
+	for _, name := range []string{"authority", "max-msg-size", "servername", "tries", "attempt-timeout", "max-time", "version", "tag"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 }
@@ -59,6 +64,7 @@ func (c *connection) validate() error {
 	case c.MaxTime < 0:
 		return failure.Usagef("--max-time %s is negative", c.MaxTime)
 	}
+	c.MaxMessageBytes = int(c.MaxMessage)
 	return nil
 }
 
@@ -104,12 +110,19 @@ func explain(err error, target string) error {
 	if code, ok := rpc.Code(err); ok {
 		return failure.WithCode(failure.WithHint(err, hint(err, code)), failure.CodeRPC+int(code))
 	}
+	var broken *rpc.ImportError
+	if errors.As(err, &broken) {
+		return failure.WithHint(err, "other services can be used; --proto FILE with --import-path DIR, or --protoset FILE, can fill the gap")
+	}
 	var field *rpc.FieldError
 	if errors.As(err, &field) {
+		if target == "" {
+			return &failure.UsageError{Err: err}
+		}
 		return failure.WithHint(&failure.UsageError{Err: err}, "`suokectl rpc describe "+target+" "+field.Message+"` shows the message")
 	}
 	var unknown *rpc.NotFoundError
-	if errors.As(err, &unknown) {
+	if errors.As(err, &unknown) && target != "" {
 		return failure.WithHint(err, "`suokectl rpc list "+target+"` shows the services")
 	}
 	return err
@@ -131,7 +144,9 @@ func hint(err error, code codes.Code) string {
 	case errors.Is(err, rpc.ErrNoAnswer):
 		return "the address swallows packets, or what listens there is stuck or waits for TLS: is it the right one?"
 	case errors.Is(err, rpc.ErrNoReflection):
-		return "register the reflection service in the server"
+		return "register the reflection service in the server, or define its services by --protoset FILE or --proto FILE"
+	case code == codes.ResourceExhausted && strings.Contains(err.Error(), "received message larger than max"):
+		return "the message is larger than one side takes; --max-msg-size says what this side takes"
 	case code == codes.DeadlineExceeded:
 		return "--attempt-timeout and --max-time say how long is waited"
 	default:
@@ -150,10 +165,20 @@ func targets(f *app.Factory) cobra.CompletionFunc {
 	})
 }
 
-// names completes what the server of the first argument is asked for.
+// names completes what the server of the first argument has: from what is kept of
+// it when that is young, else the server is asked, and when it does not answer in
+// time what is kept has to do.
 func names(f *app.Factory, c *connection, kind string, ask func(*rpc.Descriptors) ([]string, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		c.Target = args[0]
+		kept, when, err := rpc.KeptDescriptors(f.DescriptorCache(c.RPCOptions))
+		fromKept := func() ([]string, cobra.ShellCompDirective) {
+			found, _ := ask(kept) // a shell has no use for the reason
+			return complete.Prefixed(found, prefix), cobra.ShellCompDirectiveNoFileComp
+		}
+		if err == nil && time.Since(when) < keptYoung {
+			return fromKept()
+		}
 		fetch := func(ctx context.Context) (found []string, err error) {
 			err = c.reflect(ctx, f.Channel, func(d *rpc.Descriptors) error {
 				found, err = ask(d)
@@ -161,6 +186,13 @@ func names(f *app.Factory, c *connection, kind string, ask func(*rpc.Descriptors
 			})
 			return found, err
 		}
-		return complete.Values(f, kind+"-"+c.Target+"-"+c.Version, fetch)(cmd, args, prefix)
+		found, directive := complete.Values(f, kind+"-"+c.Target+"-"+c.Version, fetch)(cmd, args, prefix)
+		if len(found) == 0 && err == nil {
+			return fromKept()
+		}
+		return found, directive
 	}
 }
+
+// keptYoung is how long a TAB does without asking the server.
+const keptYoung = time.Minute

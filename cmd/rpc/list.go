@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -19,26 +20,28 @@ type ListOptions struct {
 	Output  output.Flags
 	Service string
 	connection
+	definitions
 }
 
 // NewCmdList returns the verb; runF replaces its run in tests.
 func NewCmdList(f *app.Factory, runF func(*ListOptions) error) *cobra.Command {
-	opts := &ListOptions{IO: f.IO, Dial: f.Channel}
+	opts := &ListOptions{IO: f.IO, Dial: f.Channel, definitions: definitions{Kept: f.DescriptorCache}}
 	cmd := &cobra.Command{
-		Use:   "list TARGET [SERVICE]",
+		Use:   "list [TARGET] [SERVICE]",
 		Short: "List a server's services, or the methods of one",
 		Long: `List the services of a server, or with SERVICE its methods. The server is asked
-by reflection, v1 or v1alpha. SERVICE may be short where it is unambiguous.`,
+by reflection, v1 or v1alpha; while it is away, what it said before is shown. With
+--protoset or --proto no server is asked, and no TARGET is wanted. SERVICE may be
+short where it is unambiguous.`,
 		Example: "suokectl rpc list auth-service\nsuokectl rpc list health-service HealthService\n" +
-			"suokectl rpc list user-service UserService -o name",
-		Args:              cobra.RangeArgs(1, 2),
+			"suokectl rpc list user-service UserService -o name\n" +
+			"suokectl rpc list user-service --protoset-out user.binpb\nsuokectl rpc list --protoset user.binpb UserService",
+		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: complete.At(targets(f), names(f, &opts.connection, "rpc-services", (*rpc.Descriptors).Services)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.Target = args[0]
-			if len(args) == 2 {
-				opts.Service = args[1]
-			}
-			if err := opts.validate(); err != nil {
+			var err error
+			opts.Target, opts.Service, err = opts.arguments(args)
+			if err := errors.Join(err, opts.validate()); err != nil {
 				return err
 			}
 			if runF != nil {
@@ -47,6 +50,7 @@ by reflection, v1 or v1alpha. SERVICE may be short where it is unambiguous.`,
 			return runList(cmd.Context(), opts)
 		},
 	}
+	opts.bindDefinitions(cmd)
 	opts.bind(cmd)
 	opts.Output.Bind(cmd)
 	return cmd
@@ -59,7 +63,7 @@ type service struct {
 
 func runList(ctx context.Context, opts *ListOptions) error {
 	opts.Retry.OnRetry = func(a rpc.Attempt) { showAttempt(opts.IO, a) }
-	return opts.reflect(ctx, opts.Dial, func(d *rpc.Descriptors) error {
+	return opts.use(ctx, opts.IO, &opts.connection, opts.Dial, func(d *rpc.Descriptors) error {
 		if opts.Service == "" {
 			return listServices(opts, d)
 		}

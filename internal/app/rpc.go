@@ -1,12 +1,18 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
+
+	"google.golang.org/grpc/metadata"
 
 	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/internal/failure"
@@ -38,6 +44,14 @@ type RPCOptions struct {
 	Retry     rpc.Retry
 	// Bare leaves out what a channel adds to calls, see [rpc.Config].
 	Bare bool
+	// Authority replaces the :authority of calls.
+	Authority string
+	// MaxMessageBytes bounds a received message; 0 is the default.
+	MaxMessageBytes int
+	// ReflectHeaders go with questions to server reflection alone.
+	ReflectHeaders metadata.MD
+	// Timings has calls tell the times of their connections.
+	Timings bool
 }
 
 // The values of rpc.transport: calls go to instances from Consul, or to a
@@ -75,6 +89,8 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	channel := rpc.Config{
 		Target: target.String(), ClientVersion: "suokectl/" + f.Version, APIVersion: target.Version,
 		Headers: conventions.Headers, Retry: &o.Retry, Bare: o.Bare,
+		Authority: o.Authority, MaxMessageBytes: o.MaxMessageBytes, ReflectHeaders: o.ReflectHeaders, Timings: o.Timings,
+		DescriptorCache: f.DescriptorCache(o),
 	}
 	mesh := target.Service != "" && settings.Transport == MeshTransport
 	if channel.TLS, err = o.transport(settings, mesh); err != nil {
@@ -84,7 +100,7 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	case mesh && settings.MeshAddress == "":
 		return nil, f.Missing("rpc.mesh_address")
 	case mesh:
-		channel.Target, channel.Name, channel.Authority = settings.MeshAddress, target.Service, target.Service
+		channel.Target, channel.Name, channel.Authority = settings.MeshAddress, target.Service, cmp.Or(o.Authority, target.Service)
 	case target.Service != "":
 		channel.Instances = f.instances(target, o.OneVersion)
 	}
@@ -92,6 +108,26 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 		return nil, err
 	}
 	return rpc.NewChannel(ctx, channel)
+}
+
+// DescriptorCache returns the folder for the descriptors of a target, which its
+// context, version and tags have for themselves; "" when there is none.
+func (f *Factory) DescriptorCache(o RPCOptions) string {
+	paths, err := f.Paths()
+	if err != nil {
+		return ""
+	}
+	target, err := rpc.ParseTarget(o.Target)
+	if err != nil {
+		return ""
+	}
+	where := "-"
+	if c, err := f.Context(); err == nil {
+		where = c.Name
+	}
+	key := append([]string{where, target.String(), cmp.Or(target.Version, o.Version), o.Transport, o.Authority}, append(target.Tags, o.Tags...)...)
+	sum := sha256.Sum256([]byte(strings.Join(key, "\x00")))
+	return filepath.Join(paths.Cache, "descriptors", hex.EncodeToString(sum[:16]))
 }
 
 // GuardCall is Guard for a call, which needs no context when the target is an

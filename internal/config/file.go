@@ -71,6 +71,10 @@ func (f *File) Save() error {
 	return nil
 }
 
+// DecodeStrict reads YAML from the file at path whose text is b. A key that into
+// does not have, and text that does not parse, is a *ParseError.
+func DecodeStrict(path string, b []byte, into any) error { return decodeStrict(path, b, into) }
+
 func decodeStrict(path string, b []byte, into any, opts ...yaml.DecodeOption) error {
 	err := yaml.UnmarshalWithOptions(b, into, append(opts, yaml.Strict())...)
 	if err == nil {

@@ -41,14 +41,20 @@ type Flags struct {
 // Bind adds -o, --jq and --template to cmd, with completion. They are validated
 // before the verb begins, so that a typing error changes and awaits nothing.
 func (o *Flags) Bind(cmd *cobra.Command) {
+	o.BindFormat(cmd)
+	cmd.Flags().StringVar(&o.Template, "template", "", "print the JSON form through a Go `template`")
+	_ = cmd.RegisterFlagCompletionFunc("template", cobra.NoFileCompletions)
+}
+
+// BindFormat adds -o and --jq alone, for a verb whose --template means something
+// else.
+func (o *Flags) BindFormat(cmd *cobra.Command) {
 	cmd.PreRunE = func(*cobra.Command, []string) error { return o.Validate() }
 	f := cmd.Flags()
 	f.StringVarP(&o.Format, "output", "o", Table, "output `format`: "+strings.Join(formats(), ", "))
 	f.StringVar(&o.JQ, "jq", "", "filter the JSON form by a jq `expression`")
-	f.StringVar(&o.Template, "template", "", "print the JSON form through a Go `template`")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("jq", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("template", cobra.NoFileCompletions)
 }
 
 // Human reports whether the output is meant for eyes: a table with no filter.

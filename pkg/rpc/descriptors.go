@@ -268,6 +268,14 @@ func (d *Descriptors) symbol(name string) (protoreflect.Descriptor, error) {
 	return d.library.linked.FindDescriptorByName(protoreflect.FullName(full))
 }
 
+// Symbols returns the full names of services, methods, and types outside of others.
+func (d *Descriptors) Symbols() ([]string, error) {
+	return question(d, "list its symbols", func() ([]string, error) {
+		_, err := d.all()
+		return d.library.symbols(), err
+	})
+}
+
 // symbols lists services, their methods, and the types outside of others.
 func (l *library) symbols() []string {
 	var names []string
