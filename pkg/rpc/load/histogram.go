@@ -46,8 +46,11 @@ func (h *histogram) count() int { return int(h.counts.TotalCount()) }
 
 // at returns the latency that the given percentage of all do not exceed.
 func (h *histogram) at(percentile float64) time.Duration {
-	if h.count() == 0 {
+	switch {
+	case h.count() == 0:
 		return 0
+	case percentile >= 100:
+		return h.max
 	}
 	return min(max(time.Duration(h.counts.ValueAtPercentile(percentile)), h.min), h.max)
 }
