@@ -63,6 +63,7 @@ type Request struct {
 // have the definition fetched anew at once.
 func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
 	start := time.Now()
+	ch.Connect() // while the definition is read
 	ctx, md := ch.request(ctx, r.Headers)
 	server := ch.Reflect(ctx)
 	defer server.Close()
