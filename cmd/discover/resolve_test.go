@@ -13,7 +13,7 @@ func TestResolveFindsWhatOneSideAloneGives(t *testing.T) {
 	want := `ADDRESS         API    DNS    HEALTH   ID
 127.0.0.1:4000  given  given  passing  auth-service-127.0.0.1-4000
 127.0.0.1:4002  -      given  warning  auth-service-127.0.0.1-4002
-differs: DNS alone gives 127.0.0.1:4002: it warns, and DNS leaves out only what is critical unless dns_config.only_passing is set; --health warning compares the same
+differs: DNS alone gives 127.0.0.1:4002: it warns, and DNS leaves out only what is critical unless dns_config.only_passing is set
 `
 	if failure.Code(t.Context(), err) != 100 || f.out.String() != want || f.errOut.Len() > 0 {
 		t.Errorf("%v\n%s%s", err, f.out, f.errOut)

@@ -198,6 +198,9 @@ func TestRegister(t *testing.T) {
 func TestRegisterRefuses(t *testing.T) {
 	c := client(t, discover.Config{Address: "127.0.0.1:1"})
 	good := discover.Registration{Name: "s", Address: "127.0.0.1", Port: 1}
+	checking := func(url string) func(*discover.Registration) {
+		return func(r *discover.Registration) { r.Checks = []discover.CheckConfig{{HTTP: url}} }
+	}
 	for _, row := range []struct {
 		change func(*discover.Registration)
 		want   string
@@ -213,10 +216,12 @@ func TestRegisterRefuses(t *testing.T) {
 			r.Checks = []discover.CheckConfig{{TTL: time.Second}, {TTL: time.Second, GRPC: "x"}}
 		}, "check 2: exactly one"},
 		{func(r *discover.Registration) { r.Checks = []discover.CheckConfig{{TTL: -1}} }, "negative"},
+		{checking("ftp://u:secret@h/"), `"ftp://u:xxxxx@h/" is no http`},
+		{checking("http://u:secret@h:port/"), "it is no URL: invalid port"},
 	} {
 		r := good
 		row.change(&r)
-		if _, err := c.Register(t.Context(), r); err == nil || !strings.Contains(err.Error(), row.want) {
+		if _, err := c.Register(t.Context(), r); err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("got %v, want %q in it", err, row.want)
 		}
 	}

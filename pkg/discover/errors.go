@@ -162,6 +162,8 @@ func diagnoseConnection(err error) string {
 		return fmt.Sprintf("%v; is the server name to be set?", cause(err))
 	case errors.As(err, &remote) && remote.Op == "remote error": // a TLS alert
 		return fmt.Sprintf("%v; is a client certificate missing?", cause(err))
+	case strings.Contains(err.Error(), "malformed HTTP"), strings.Contains(err.Error(), "readLoopPeekFail"): // it speaks first
+		return "it does not speak HTTP; is this Consul's HTTP port?"
 	case errors.Is(err, io.EOF):
 		return "it closed the connection without an answer; is this Consul's HTTP port?"
 	}

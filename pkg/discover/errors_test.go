@@ -101,6 +101,7 @@ func TestFailures(t *testing.T) {
 		{"TLS where plaintext was meant", discover.Config{Address: secure.Listener.Addr().String()}, discover.ErrUnreachable, "it speaks TLS and was asked in plaintext; is TLS missing?"},
 		{"plaintext where TLS was meant", discover.Config{Address: strings.Replace(plain, "http:", "https:", 1)}, discover.ErrUnreachable, "it speaks plaintext and was asked with TLS"},
 		{"certificate of an unknown CA", discover.Config{Address: secure.URL}, discover.ErrUnreachable, "is the CA's file missing?"},
+		{"no HTTP", discover.Config{Address: accepting(t, "127.0.0.1:0", mail).HostPort()}, discover.ErrUnreachable, "it does not speak HTTP; is this"},
 		{"500 with a text", discover.Config{Address: answering(t, 500, "rpc error: EOF")}, nil, "it answered 500 rpc error: EOF"},
 		{"no leader", discover.Config{Address: answering(t, 500, "No cluster leader")}, nil, "its servers have not agreed on a leader; ask again"},
 		{"a gateway's page", discover.Config{Address: answering(t, 502, "<html>\n502")}, discover.ErrUnreachable, "something before it answered 502 Bad Gateway"},

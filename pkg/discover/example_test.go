@@ -47,24 +47,14 @@ func Example() {
 // A caller keeps to the instances as they come and go.
 func ExampleClient_Watch() {
 	ctx := context.Background()
-	server, err := consul.Start(consul.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = server.Close() }()
-	client, err := discover.New(discover.Config{Address: server.Addr()})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, stop := exampleClient()
+	defer stop()
 	for update := range client.Watch(ctx, "auth-service", discover.Query{}) {
 		fmt.Println(discover.HostPorts(update.Instances), update.Stale())
 		if len(update.Instances) > 0 {
 			break
 		}
-		_, err = client.Register(ctx, discover.Registration{Name: "auth-service", Address: "10.0.0.7", Port: 50051})
+		_, err := client.Register(ctx, discover.Registration{Name: "auth-service", Address: "10.0.0.7", Port: 50051})
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -106,4 +96,41 @@ func ExampleClient_Remembered() {
 	// Output:
 	// found <nil> <nil>
 	// remembered 1 true <nil>
+}
+
+// What changed between two sets, for those who act on each change by itself.
+func ExampleChanges() {
+	before := []discover.Instance{
+		{ID: "a", Address: "10.0.0.7", Port: 50051, Health: discover.Passing},
+		{ID: "b", Address: "10.0.0.8", Port: 50051, Health: discover.Passing},
+	}
+	after := []discover.Instance{
+		{ID: "a", Address: "10.0.0.7", Port: 50051, Health: discover.Warning},
+		{ID: "c", Address: "10.0.0.9", Port: 50051, Health: discover.Passing},
+	}
+	for _, change := range discover.Changes(before, after) {
+		switch change.Kind {
+		case discover.Removed:
+			fmt.Println(change.Kind, change.Before.ID)
+		default:
+			fmt.Println(change.Kind, change.After.ID, change.Fields)
+		}
+	}
+	// Output:
+	// removed b
+	// changed a [health]
+	// added c []
+}
+
+// exampleClient asks an empty Consul.
+func exampleClient() (client *discover.Client, stop func()) {
+	server, err := consul.Start(consul.Options{})
+	if err != nil {
+		panic(err)
+	}
+	client, err = discover.New(discover.Config{Address: server.Addr()})
+	if err != nil {
+		panic(err)
+	}
+	return client, func() { _, _ = client.Close(), server.Close() }
 }

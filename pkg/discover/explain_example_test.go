@@ -5,25 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/suokelife/suokectl/internal/lab/consul"
 	"github.com/suokelife/suokectl/pkg/discover"
 )
 
 // Two instances are known, and a caller who wants v1 is given neither: each says why.
 func ExampleClient_Explain() {
 	ctx := context.Background()
-	server, err := consul.Start(consul.Options{}) // any Consul will do
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = server.Close() }()
-	client, err := discover.New(discover.Config{Address: server.Addr()})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, stop := exampleClient()
+	defer stop()
 	for i, version := range []string{"v1", "1"} {
 		_, err := client.Register(ctx, discover.Registration{
 			Name: "auth-service", Version: version, Address: "10.0.0.7", Port: 50051 + i,

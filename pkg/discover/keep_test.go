@@ -403,6 +403,7 @@ func TestLocalhostAtARemoteAgent(t *testing.T) {
 		{"127.0.0.1:8500", "127.0.0.1", "http://localhost:8080/health", nil},
 		{"localhost:8500", "localhost", "http://a.localhost/", nil},
 		{"http://[::1]:8500", "127.0.0.1", "http://localhost", nil},
+		{"consul.example:8500", "10.0.0.7", "http://u:secret@localhost/", []string{"check 1"}},
 		{"unix:///run/consul.sock", "127.0.0.1", "http://localhost", nil},
 	} {
 		c := client(t, discover.Config{Address: row.agent})
@@ -411,7 +412,7 @@ func TestLocalhostAtARemoteAgent(t *testing.T) {
 			Name: "s", Address: row.address, Port: 1, Checks: []discover.CheckConfig{{HTTP: row.check}, {TTL: time.Second}},
 		}) {
 			got = append(got, finding.Field)
-			if !strings.HasPrefix(finding.Error(), "registration of s: ") {
+			if !strings.HasPrefix(finding.Error(), "registration of s: ") || strings.Contains(finding.Error(), "secret") {
 				t.Error(finding)
 			}
 		}

@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
-	"github.com/suokelife/suokectl/internal/lab/consul"
 	"github.com/suokelife/suokectl/pkg/discover"
 )
 
 func ExampleKV_CompareAndSet() {
-	kv, stop := exampleKV()
+	client, stop := exampleClient()
 	defer stop()
+	kv := client.KV()
 	ctx := context.Background()
 	// A counter that many may raise at once: whoever comes too late reads it again.
 	raise := func() error {
@@ -44,8 +46,9 @@ func ExampleKV_CompareAndSet() {
 }
 
 func ExampleValue_Watch() {
-	kv, stop := exampleKV()
+	client, stop := exampleClient()
 	defer stop()
+	kv := client.KV()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	_ = kv.Put(ctx, discover.Entry{Key: "auth-service/timeout", Value: []byte("5s")})
@@ -62,15 +65,31 @@ func ExampleValue_Watch() {
 	// 5s false
 }
 
-// exampleKV is the keys of an empty Consul.
-func exampleKV() (kv discover.KV, stop func()) {
-	server, err := consul.Start(consul.Options{})
+// A folder of files, such as one under version control, beside what Consul has.
+func ExampleDiffKeys() {
+	client, stop := exampleClient()
+	defer stop()
+	kv, ctx := client.KV(), context.Background()
+	_ = kv.Put(ctx, discover.Entry{Key: "auth-service/timeout", Value: []byte("5s")})
+	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
-		panic(err)
+		fmt.Println(err)
+		return
 	}
-	client, err := discover.New(discover.Config{Address: server.Addr()})
+	defer func() { _ = os.RemoveAll(dir) }()
+	_ = os.WriteFile(filepath.Join(dir, "timeout"), []byte("30s"), 0o600)
+	_ = os.WriteFile(filepath.Join(dir, "retries"), []byte("3"), 0o600)
+
+	files, err := discover.ReadKeys(dir, "auth-service/")
 	if err != nil {
-		panic(err)
+		fmt.Println(err)
+		return
 	}
-	return client.KV(), func() { _, _ = client.Close(), server.Close() }
+	entries, err := kv.List(ctx, "auth-service/")
+	for _, difference := range discover.DiffKeys(entries, files) {
+		fmt.Println(difference, err) // without the values, which may be secrets
+	}
+	// Output:
+	// auth-service/retries added (0 bytes, then 1) <nil>
+	// auth-service/timeout changed (2 bytes, then 3) <nil>
 }

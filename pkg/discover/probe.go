@@ -66,9 +66,9 @@ func ProbeAll(ctx context.Context, instances []Instance, choose Prober, o ProbeO
 
 func (p Probe) run(ctx context.Context, instance Instance, timeout time.Duration) ProbeResult {
 	result := ProbeResult{Instance: instance, Kind: p.Kind, Target: p.Target}
+	start := time.Now()
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	start := time.Now()
 	certificate, err := p.Look(within)
 	result.LatencyMS = float64(time.Since(start)) / float64(time.Millisecond)
 	result.OK, result.Certificate = err == nil, certificate

@@ -55,6 +55,9 @@ func accepting(t *testing.T, address string, serve func(net.Conn)) discover.Inst
 // neverAnswers reads until the caller hangs up and never answers.
 func neverAnswers(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
+// mail speaks first, and not HTTP.
+func mail(conn net.Conn) { _, _ = io.WriteString(conn, "220 mail at your service\r\n") }
+
 func instanceAt(t *testing.T, address string) discover.Instance {
 	t.Helper()
 	host, text, err := net.SplitHostPort(address)
@@ -170,7 +173,7 @@ func TestProbe(t *testing.T) {
 		for err := error(nil); err == nil; _, err = io.WriteString(c, "X-More: and more\r\n") {
 		}
 	})
-	talks := accepting(t, "127.0.0.1:0", func(c net.Conn) { _, _ = io.WriteString(c, "220 mail at your service\r\n") })
+	talks := accepting(t, "127.0.0.1:0", mail)
 	for _, row := range []struct {
 		what     string
 		instance discover.Instance

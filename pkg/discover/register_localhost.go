@@ -40,7 +40,7 @@ func (c *Client) Localhost(r Registration) []*LocalhostError {
 	}
 	add("address", r.Address, r.Address)
 	for i, check := range r.Checks {
-		add(fmt.Sprintf("check %d", i+1), check.host(), check.HTTP+check.GRPC)
+		add(fmt.Sprintf("check %d", i+1), check.host(), check.target())
 	}
 	return found
 }

@@ -123,9 +123,9 @@ func wrongURL(text string) string {
 	parsed, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return err.Error()
+		return fmt.Sprintf("it is no URL: %v", cause(err)) // which does not quote it: it may hold a password
 	case parsed.Scheme != "http" && parsed.Scheme != "https", parsed.Host == "":
-		return fmt.Sprintf("%q is no http or https URL", text)
+		return fmt.Sprintf("%q is no http or https URL", parsed.Redacted())
 	}
 	return ""
 }
@@ -229,9 +229,9 @@ func (c CheckConfig) notes() string {
 	if c.TTL > 0 {
 		return fmt.Sprintf("the process reports itself, every %s at the latest", c.TTL)
 	}
-	text := "GET " + c.HTTP
+	text := "GET " + c.target()
 	if c.GRPC != "" {
-		text = "grpc.health.v1 at " + c.GRPC
+		text = "grpc.health.v1 at " + c.target()
 	}
 	if c.TLS {
 		text += " with TLS"
@@ -241,6 +241,14 @@ func (c CheckConfig) notes() string {
 		text += fmt.Sprintf(", %s at most", c.Timeout)
 	}
 	return text
+}
+
+// target is what the check asks, without a password.
+func (c CheckConfig) target() string {
+	if parsed, err := url.Parse(c.HTTP); c.HTTP != "" && err == nil {
+		return parsed.Redacted()
+	}
+	return c.GRPC
 }
 
 // host returns the host that the check asks, or "".

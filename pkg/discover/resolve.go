@@ -105,7 +105,7 @@ func (c *Client) Resolve(ctx context.Context, name string, o ResolveOptions) (Re
 	datacenter := c.datacenterOf(query)
 	r := Resolution{Service: name, Tag: o.Tag, Datacenter: datacenter, Server: o.Server, Differences: []Difference{}}
 	var err error
-	if r.Answers, err = askDNS(ctx, o.Server, settings.names(name, o.Tag, datacenter)); err != nil {
+	if r.Answers, err = askDNS(ctx, o.Server, settings.names(name, o.Tag, c.suffix(datacenter))); err != nil {
 		return Resolution{}, err
 	}
 	comparison{Resolution: &r, known: known, query: query, settings: settings}.run()
@@ -175,14 +175,28 @@ func (c *Client) dnsSettings(ctx context.Context) dnsSettings {
 	return settings
 }
 
-// names are the service's in DNS: the plain one, and the form of RFC 2782, in which _tcp stands for no tag.
-// https://developer.hashicorp.com/consul/docs/services/discovery/dns-static-lookups
-func (s dnsSettings) names(service, tag, datacenter string) [2]string {
-	end := ".service."
-	if datacenter != "" {
-		end += datacenter + "."
+// suffix says in a name of DNS where a service is looked for; empty is where the agent is. The forms are those of
+// https://developer.hashicorp.com/consul/docs/reference/dns.
+func (c *Client) suffix(datacenter string) string {
+	suffix := ""
+	if c.namespace != "" {
+		suffix += c.namespace + ".ns."
 	}
-	end += s.domain
+	if c.partition != "" {
+		suffix += c.partition + ".ap."
+	}
+	switch {
+	case datacenter == "":
+		return suffix
+	case suffix == "":
+		return datacenter + "."
+	}
+	return suffix + datacenter + ".dc."
+}
+
+// names are the service's in DNS: the plain one, and the form of RFC 2782, in which _tcp stands for no tag.
+func (s dnsSettings) names(service, tag, suffix string) [2]string {
+	end := ".service." + suffix + s.domain
 	if tag == "" {
 		return [2]string{service + end, "_" + service + "._tcp" + end}
 	}

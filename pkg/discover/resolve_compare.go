@@ -169,7 +169,7 @@ func (c comparison) whyNotInAPI(place string) string {
 	case !registered:
 		return "nothing is registered there now; an answer may come from a cache (dns_config.use_cache, service_ttl)"
 	case e.Instance.Health == Warning && !c.settings.onlyPassing:
-		return "it warns, and DNS leaves out only what is critical unless dns_config.only_passing is set; --health warning compares the same"
+		return "it warns, and DNS leaves out only what is critical unless dns_config.only_passing is set"
 	}
 	return strings.Join(e.Sentences(), "; ")
 }

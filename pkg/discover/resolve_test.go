@@ -203,6 +203,41 @@ func TestResolveCompares(t *testing.T) {
 	}
 }
 
+func TestNamesInDNS(t *testing.T) {
+	server, err := consul.Start(consul.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	for _, row := range []struct {
+		config          discover.Config
+		tag, datacenter string
+		plain, form     string
+	}{
+		{discover.Config{}, "", "", "consul.service.consul.", "_consul._tcp.service.consul."},
+		{discover.Config{}, "prod", "dc1", "prod.consul.service.dc1.consul.", "_consul._prod.service.dc1.consul."},
+		{discover.Config{Datacenter: "dc1"}, "", "", "consul.service.dc1.consul.", "_consul._tcp.service.dc1.consul."},
+		{discover.Config{Namespace: "pay"}, "", "", "consul.service.pay.ns.consul.", "_consul._tcp.service.pay.ns.consul."},
+		{discover.Config{Namespace: "pay", Partition: "eu", Datacenter: "dc1"}, "", "", "consul.service.pay.ns.eu.ap.dc1.dc.consul.", "_consul._tcp.service.pay.ns.eu.ap.dc1.dc.consul."},
+	} {
+		row.config.Address = server.Addr()
+		var mu sync.Mutex
+		asked := map[string]bool{}
+		reply := func(m dnsmessage.Message) [][]byte {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[m.Questions[0].Name.String()] = true
+			return srvReply([]int{1})(m)
+		}
+		_, err := client(t, row.config).Resolve(t.Context(), "consul", discover.ResolveOptions{
+			Tag: row.tag, Datacenter: row.datacenter, Server: fakeDNS{reply, reply}.start(t),
+		})
+		if err != nil || len(asked) != 2 || !asked[row.plain] || !asked[row.form] {
+			t.Errorf("%+v: asked for %v, %v", row, asked, err)
+		}
+	}
+}
+
 // TestResolveRetriesLostDatagrams: the first question is lost.
 func TestResolveRetriesLostDatagrams(t *testing.T) {
 	c := registered(t, 1)
@@ -344,18 +379,8 @@ func FuzzDNSReply(f *testing.F) {
 // A service is looked up by the API and by DNS, which give a warning instance as well.
 func ExampleClient_Resolve() {
 	ctx := context.Background()
-	server, err := consul.Start(consul.Options{}) // any Consul will do
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = server.Close() }()
-	client, err := discover.New(discover.Config{Address: server.Addr()})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, stop := exampleClient()
+	defer stop()
 	id, err := client.Register(ctx, discover.Registration{
 		Name: "auth-service", Address: "10.0.0.7", Port: 50051, Checks: []discover.CheckConfig{{TTL: time.Hour}},
 	})

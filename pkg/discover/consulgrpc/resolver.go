@@ -20,7 +20,7 @@ func NewBuilder(client *discover.Client) resolver.Builder { return &builder{clie
 
 type builder struct{ client *discover.Client }
 
-func (b *builder) Scheme() string { return Scheme }
+func (b *builder) Scheme() string { return scheme }
 
 func (b *builder) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
 	wanted, err := fromURL(target.URL)

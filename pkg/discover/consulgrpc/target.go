@@ -10,8 +10,7 @@ import (
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
-// Scheme is that of targets in Consul.
-const Scheme = "consul"
+const scheme = "consul"
 
 // Target is what a consul: URL asks for.
 type Target struct {
@@ -44,8 +43,8 @@ func fromURL(u url.URL) (Target, error) {
 	}
 	name := strings.TrimPrefix(u.Path, "/")
 	switch {
-	case u.Scheme != Scheme:
-		return bad("the scheme is not %s", Scheme)
+	case u.Scheme != scheme:
+		return bad("the scheme is not %s", scheme)
 	case u.Host != "" || u.User != nil || u.Opaque != "" || name == "" || strings.Contains(name, "/"):
 		return bad("use consul:///NAME?version=v1&tag=prod")
 	case u.Fragment != "":
