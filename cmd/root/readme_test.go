@@ -2,6 +2,7 @@ package root_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sessions are the fenced blocks of the README that show a terminal.
+// sessions are the fenced blocks of a page that show a terminal.
 var sessions = regexp.MustCompile("(?ms)^```console\n(.*?)^```$")
 
 // volatile is what differs from run to run: it is compared by kind.
@@ -44,11 +45,21 @@ func settle(text string) string {
 // consumer or a cluster has done its part.
 var looks = regexp.MustCompile(`^suokectl (events dlq (list|show)|chaos status)`)
 
-// The sessions of the README are runs: they are typed again, in their order,
-// on one lab, and must show what the README shows. -update copies them anew.
-func TestReadmeSessionsAreTrue(t *testing.T) {
-	const readme = "../../README.md"
-	text, err := os.ReadFile(readme)
+// The sessions of the README and of the guides are runs: they are typed again, in their order, on one lab for each
+// page, and must show what the page shows. -update copies them anew.
+func TestSessionsAreTrue(t *testing.T) {
+	guides, err := filepath.Glob("../../docs/guide/*.md")
+	if err != nil || len(guides) == 0 {
+		t.Fatalf("no guides: %v", err)
+	}
+	for _, page := range append(guides, "../../README.md") {
+		t.Run(filepath.Base(page), func(t *testing.T) { checkSessions(t, page) })
+	}
+}
+
+func checkSessions(t *testing.T, page string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,15 +70,15 @@ func TestReadmeSessionsAreTrue(t *testing.T) {
 		shown := sessions.FindStringSubmatch(block)[1]
 		ran := replay(t, dir, shown)
 		if diff := cmp.Diff(settle(shown), settle(ran)); diff != "" && !*update {
-			t.Errorf("session %d of the README is not what runs show (-update copies it anew): -README +run\n%s", count, diff)
+			t.Errorf("session %d is not what runs show (-update copies it anew): -page +run\n%s", count, diff)
 		}
 		return "```console\n" + ran + "```"
 	})
 	if count < 5 {
-		t.Errorf("the README has %d sessions, want at least 5", count)
+		t.Errorf("there are %d sessions, want at least 5", count)
 	}
 	if *update {
-		if err := os.WriteFile(readme, []byte(fresh), 0o600); err != nil {
+		if err := os.WriteFile(page, []byte(fresh), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
