@@ -98,6 +98,16 @@ func typed(cmd *cobra.Command) {
 		}
 		return
 	}
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := errors.Join(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
+			return &failure.UsageError{Err: err}
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
@@ -126,6 +136,9 @@ func flagError(cmd *cobra.Command, err error) error {
 // argumentError names the arguments where cobra only counts them.
 func argumentError(cmd *cobra.Command, args []string, err error) error {
 	_, wanted, named := strings.Cut(cmd.Use, " ")
+	if !named && len(args) > 0 {
+		return failure.Usagef("%s takes no arguments, and given is %q", cmd.CommandPath(), args)
+	}
 	if !named || !strings.Contains(err.Error(), "arg(s)") {
 		return &failure.UsageError{Err: err}
 	}
