@@ -27,5 +27,6 @@ context's service token goes with every call.`,
 		Example: "suokectl rpc list auth-service --version v1\nsuokectl rpc call user-service Stats",
 	}
 	cmd.AddCommand(NewCmdList(f, nil), NewCmdDescribe(f, nil), NewCmdCall(f, nil), NewCmdHealth(f, nil), NewCmdFanout(f, nil), NewCmdBatch(f, nil), NewCmdToken(f))
+	cmd.AddCommand(NewCmdBench(f, nil))
 	return cmd
 }
