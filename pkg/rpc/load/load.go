@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +18,11 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, fail := context.WithCancelCause(ctx)
+	// The calls do not know the deadline of ctx, or some would end with it as if it
+	// were theirs.
+	calls, fail := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer fail(nil)
+	defer context.AfterFunc(ctx, func() { fail(errEnded) })()
 	launch, stop := context.WithCancel(calls)
 	defer stop()
 	r := &run{config: c, method: "/" + c.Method, calls: calls, launch: launch, stop: stop, end: forever}
@@ -36,12 +40,15 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	stop()
 	generated()
 	result := r.collector.close(r.begin, r.counted())
-	if cause := context.Cause(calls); cause != nil && ctx.Err() == nil {
+	result.Partial = errors.Is(context.Cause(calls), errEnded)
+	if cause := context.Cause(calls); cause != nil && !result.Partial {
 		return nil, cause
 	}
-	result.Partial = ctx.Err() != nil
 	return result, nil
 }
+
+// errEnded says that the caller of Run has ended it.
+var errEnded = errors.New("the run was ended")
 
 // run is one run under way. Its times count from begin.
 type run struct {
