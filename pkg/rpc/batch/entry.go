@@ -32,27 +32,16 @@ type Entry struct {
 
 // envelope is a line that says more than the message.
 type envelope struct {
-	Target    string            `json:"target"`
-	Method    string            `json:"method"`
-	Data      json.RawMessage   `json:"data"`
-	Headers   map[string]values `json:"headers"`
-	RequestID string            `json:"request_id"`
-	ID        json.RawMessage   `json:"id"`
+	Target    string                     `json:"target"`
+	Method    string                     `json:"method"`
+	Data      json.RawMessage            `json:"data"`
+	Headers   map[string]json.RawMessage `json:"headers"`
+	RequestID string                     `json:"request_id"`
+	ID        json.RawMessage            `json:"id"`
 }
 
 func envelopeFields() []string {
 	return []string{"target", "method", "data", "headers", "request_id", "id"}
-}
-
-// values are a header's: a string, or a list of them.
-type values []string
-
-func (v *values) UnmarshalJSON(text []byte) error {
-	if len(text) > 0 && text[0] == '[' {
-		return json.Unmarshal(text, (*[]string)(v))
-	}
-	*v = make(values, 1)
-	return json.Unmarshal(text, &(*v)[0])
 }
 
 // parse reads a line. With bare a line is the message itself.
@@ -71,7 +60,7 @@ func parse(l line, bare bool) (Entry, *LineError) {
 		err = errors.New("it is not one JSON object")
 	}
 	if err != nil {
-		return Entry{}, locate(l, err)
+		return Entry{Target: e.Target, Method: e.Method, ID: e.ID}, locate(l, err)
 	}
 	entry := Entry{Target: e.Target, Method: e.Method, Data: e.Data, RequestID: e.RequestID, ID: e.ID}
 	if bytes.Equal(entry.Data, []byte("null")) {
@@ -83,17 +72,21 @@ func parse(l line, bare bool) (Entry, *LineError) {
 		entry.Headers, err = headers(e.Headers)
 	}
 	if err != nil {
-		return Entry{ID: e.ID}, &LineError{Line: l.number, Err: err}
+		return entry, &LineError{Line: l.number, Err: err}
 	}
 	return entry, nil
 }
 
-func headers(given map[string]values) (metadata.MD, error) {
+func headers(given map[string]json.RawMessage) (metadata.MD, error) {
 	if len(given) == 0 {
 		return nil, nil
 	}
 	md := make(metadata.MD, len(given))
-	for name, list := range given {
+	for name, text := range given {
+		list, err := values(name, text)
+		if err != nil {
+			return nil, err
+		}
 		name = strings.ToLower(name)
 		if name == spec.HeaderAuthorization {
 			return nil, errors.New("headers.authorization: a token does not belong among the lines; use a token file")
@@ -110,6 +103,19 @@ func headers(given map[string]values) (metadata.MD, error) {
 		}
 	}
 	return md, nil
+}
+
+// values are a header's: a string, or a list of them.
+func values(name string, text json.RawMessage) ([]string, error) {
+	var one string
+	if json.Unmarshal(text, &one) == nil && text[0] == '"' {
+		return []string{one}, nil
+	}
+	var list []string
+	if json.Unmarshal(text, &list) == nil && text[0] == '[' {
+		return list, nil
+	}
+	return nil, fmt.Errorf("headers.%s has to be a string or a list of strings", name)
 }
 
 func headerValue(name, value string) (string, error) {

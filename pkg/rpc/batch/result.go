@@ -76,6 +76,9 @@ func called(number int, e Entry, call *rpc.Call) Result {
 	}
 	if n := len(call.Attempts); n > 0 {
 		r.Instance = call.Attempts[n-1].Instance
+		if n > 1 { // of which the status speaks too
+			r.Message = call.Attempts[n-1].Message
+		}
 	}
 	if call.Kind == "server_stream" || call.Kind == "bidi_stream" {
 		r.Responses = call.Messages

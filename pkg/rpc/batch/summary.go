@@ -44,8 +44,11 @@ func (s Summary) Rate() float64 {
 // CodeNames returns the keys of Codes: OK first, then the most frequent.
 func (s Summary) CodeNames() []string {
 	return slices.SortedFunc(maps.Keys(s.Codes), func(a, b string) int {
-		if a == codeOK || b == codeOK {
-			return cmp.Compare(b, codeOK) - cmp.Compare(a, codeOK)
+		switch codeOK {
+		case a:
+			return -1
+		case b:
+			return +1
 		}
 		return cmp.Or(s.Codes[b]-s.Codes[a], cmp.Compare(a, b))
 	})
