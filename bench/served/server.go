@@ -3,6 +3,7 @@ package served
 import (
 	"context"
 	"net"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -47,7 +48,8 @@ const (
 	Email      = "user-4711@suoke.example"
 )
 
-// Users starts a user-service with server reflection that knows one user.
+// Users starts a user-service with server reflection that knows one user. Blanks
+// may follow the id, to make a request larger.
 func Users() (*Server, error) {
 	return start(func(s *grpc.Server) {
 		userv1.RegisterUserServiceServer(s, users{})
@@ -60,7 +62,7 @@ type users struct {
 }
 
 func (users) GetProfile(_ context.Context, request *userv1.GetProfileRequest) (*userv1.GetProfileResponse, error) {
-	if request.GetUserId() != UserID {
+	if strings.TrimRight(request.GetUserId(), " ") != UserID {
 		return nil, status.Errorf(codes.NotFound, "no user %q", request.GetUserId())
 	}
 	return &userv1.GetProfileResponse{UserId: UserID, Email: Email}, nil
