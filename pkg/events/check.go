@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/suokelife/suokectl/pkg/spec"
 )
@@ -12,6 +13,10 @@ import (
 type checker struct {
 	client   *Client
 	validate Validator
+	// patience is how long a topic is looked up; 0 is as long as it takes. When
+	// it is over and the cluster did not answer, the topic is taken to be
+	// there: the broker will say otherwise.
+	patience time.Duration
 
 	mu     sync.Mutex
 	topics map[string]topicVerdict
@@ -68,10 +73,25 @@ func (c *checker) judge(ctx context.Context, name string) (spec.Topic, error) {
 	if explained.Err != nil {
 		return spec.Topic{}, &RejectedError{Topic: name, Err: explained.Err}
 	}
-	_, err := c.client.details(ctx, name)
+	err := c.lookUp(ctx, name)
 	var unknown *UnknownTopicError
 	if errors.As(err, &unknown) {
 		return spec.Topic{}, &RejectedError{Topic: name, Err: err}
 	}
 	return *explained.Topic, err
+}
+
+func (c *checker) lookUp(ctx context.Context, name string) error {
+	if c.patience == 0 {
+		_, err := c.client.details(ctx, name)
+		return err
+	}
+	brief, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	_, err := c.client.details(brief, name)
+	var unknown *UnknownTopicError
+	if err != nil && !errors.As(err, &unknown) && ctx.Err() == nil {
+		return nil
+	}
+	return err
 }

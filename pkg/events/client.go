@@ -113,6 +113,11 @@ func (c *Client) Open(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error)
 	if err := c.Ping(ctx); err != nil {
 		return nil, err
 	}
+	return c.open(opts...)
+}
+
+// open is Open without the ping.
+func (c *Client) open(opts ...kgo.Opt) (*kgo.Client, error) {
 	common, err := c.cfg.options() // made anew: a client writes into the slices of its options
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func TestEmitIsReadBack(t *testing.T) {
 	if e.Meta.ID != emitted.ID || e.Meta.CorrelationID != "r-1" || string(e.Data) != `{"n": 1e2}` {
 		t.Errorf("got %+v", e)
 	}
-	if len(r.Headers) != 1 || r.Headers[0].Key != spec.HeaderRequestID || string(r.Headers[0].Value) != "r-1" {
+	if len(r.Headers) != 2 || r.Headers[0].Key != events.HeaderContentType || r.Headers[1].Key != spec.HeaderRequestID || string(r.Headers[1].Value) != "r-1" {
 		t.Errorf("headers %v", r.Headers)
 	}
 }
