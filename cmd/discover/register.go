@@ -40,10 +40,11 @@ func NewCmdRegister(f *app.Factory, runF func(*RegisterOptions) error) *cobra.Co
 		Long: `Register an instance by a file in the specification's form, or by flags, which win
 over the file. It stays registered while the command runs: heartbeats of a TTL
 check are sent, and an agent that forgot the instance is told again. Ctrl-C or
-SIGTERM deregisters it. An instance without any check is given one of TTL 15s.
+SIGTERM deregisters it, and the exit code is 0. An instance without any check is
+given one of TTL 15s.
 
-With --once it is registered and left alone; with --dry-run it is shown what
-would be sent, and how that differs from what is registered.
+With --once it is registered and left alone. With --dry-run nothing is changed: what
+would be sent is shown, and how that differs from what is registered.
 
 The file's consul.host and consul.port are used when no context names a Consul.
 Where the service itself listens is service.address and service.port, or the
@@ -55,6 +56,9 @@ suokectl discover register --name cart-service --address 127.0.0.1 --port 7002 -
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("ttl") && checks.ttl <= 0 {
+				return failure.Usagef("--ttl %s is not positive", checks.ttl)
+			}
 			opts.Registration.Checks = checks.configs()
 			if err := opts.validate(); err != nil {
 				return err
@@ -72,10 +76,10 @@ suokectl discover register --name cart-service --address 127.0.0.1 --port 7002 -
 	flags.StringVar(&r.Address, "address", "", "`address` at which callers reach the instance")
 	flags.IntVar(&r.Port, "port", 0, "`port` at which callers reach the instance")
 	flags.StringArrayVar(&r.Tags, "tag", nil, "a `tag`; may be repeated")
-	flags.StringToStringVar(&r.Meta, "meta", nil, "metadata as `key=value`; may be repeated")
-	flags.DurationVar(&r.DeregisterAfter, "deregister-after", 0, "how `long` it may stay critical before Consul forgets it (default 10m0s)")
+	flags.StringToStringVar(&r.Meta, "meta", nil, "metadata as `KEY=VALUE`; may be repeated")
+	flags.DurationVar(&r.DeregisterAfter, "deregister-after", 0, "`duration` that it may stay critical before Consul forgets it (default 10m0s)")
 	checks.bind(cmd)
-	flags.DurationVar(&opts.Drain, "drain", 0, "stay that `long` in maintenance before it is deregistered")
+	flags.DurationVar(&opts.Drain, "drain", 0, "`duration` in maintenance before it is deregistered")
 	flags.BoolVar(&opts.Once, "once", false, "register and end; the instance stays")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "show what would be sent and what would change")
 	flags.BoolVar(&opts.Replace, "replace", false, "take over an id that something else has")
@@ -93,8 +97,8 @@ func (o *RegisterOptions) validate() error {
 		return failure.Usagef("--file or --name is needed: what is to be registered?")
 	case o.Registration.DeregisterAfter < 0 || o.Drain < 0:
 		return failure.Usagef("a duration is negative")
-	case o.Once && (o.DryRun || o.Drain > 0):
-		return failure.Usagef("--once goes with neither --dry-run nor --drain")
+	case o.Once && o.Drain > 0:
+		return failure.Usagef("--once leaves nobody to --drain the instance")
 	}
 	return o.Output.Validate()
 }

@@ -21,10 +21,10 @@ type registerChecks struct {
 func (c *registerChecks) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&c.http, "http", nil, "check by GET of this `URL`; may be repeated")
-	flags.StringArrayVar(&c.grpc, "grpc", nil, "check by grpc.health.v1 at `host:port[/service]`; may be repeated")
-	flags.DurationVar(&c.ttl, "ttl", 0, "check by heartbeats, this `long` apart at most")
-	flags.DurationVar(&c.interval, "interval", 0, "`time` between two runs of --http and --grpc (default 10s)")
-	flags.DurationVar(&c.timeout, "check-timeout", 0, "`time` that a run of --http and --grpc may take (default 10s)")
+	flags.StringArrayVar(&c.grpc, "grpc", nil, "check by grpc.health.v1 at `HOST:PORT[/SERVICE]`; may be repeated")
+	flags.DurationVar(&c.ttl, "ttl", 0, "check by heartbeats, at most this `duration` apart")
+	flags.DurationVar(&c.interval, "interval", 0, "`duration` between two runs of --http and --grpc (default 10s)")
+	flags.DurationVar(&c.timeout, "check-timeout", 0, "`duration` that a run of --http and --grpc may take (default 10s)")
 	for _, name := range []string{"http", "grpc", "ttl", "interval", "check-timeout"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
@@ -61,6 +61,9 @@ func (o *RegisterOptions) definition() (discover.Registration, string, error) {
 	var wrong *discover.RegistrationError
 	if errors.As(err, &wrong) && (wrong.Field == "address" || wrong.Field == "port") {
 		err = failure.WithHint(err, fmt.Sprintf("say it with --%[1]s, or as consul.service.%[1]s in the file", wrong.Field))
+	}
+	if err != nil && o.File == "" { // the flags alone said it
+		err = failure.WithCode(err, failure.CodeMisuse)
 	}
 	return r, read.Consul, err
 }

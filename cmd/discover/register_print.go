@@ -77,12 +77,12 @@ func writeChanges(w io.Writer, ios *iostreams.IOStreams, changes []discover.Regi
 // registerEvent is a line of `register -o ndjson`.
 type registerEvent struct {
 	Time    time.Time `json:"time"`
-	Event   string    `json:"event"`
+	Type    string    `json:"type"`
 	ID      string    `json:"id"`
 	Health  string    `json:"health,omitempty"`
 	Note    string    `json:"note,omitempty"`
 	Error   string    `json:"error,omitempty"`
-	RetryIn string    `json:"retry_in,omitempty"`
+	RetryIn float64   `json:"retry_in_seconds,omitempty"`
 }
 
 // registerPrinter tells what happens to a registration: as talk, or as data when a format for programs is asked for.
@@ -112,9 +112,9 @@ func (p *registerPrinter) told(e discover.KeepEvent) {
 		p.ios.Infof("%s", sentence(e))
 		return
 	}
-	event := registerEvent{Time: time.Now().UTC(), Event: string(e.Kind), ID: e.ID, Health: string(e.Health), Note: e.Note}
+	event := registerEvent{Time: time.Now().UTC(), Type: string(e.Kind), ID: e.ID, Health: string(e.Health), Note: e.Note}
 	if e.Err != nil {
-		event.Error, event.RetryIn = e.Err.Error(), e.RetryIn.Round(time.Millisecond).String()
+		event.Error, event.RetryIn = e.Err.Error(), e.RetryIn.Round(time.Millisecond).Seconds()
 	}
 	p.keep(p.stream.Write(event))
 	p.keep(p.stream.Flush())
