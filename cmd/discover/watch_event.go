@@ -108,7 +108,8 @@ func because(of discover.Instance) string {
 // reason says why an instance's health is what it is, where that health is told already.
 func reason(of discover.Instance) string {
 	why := strings.TrimPrefix(oneLine(of.Why()), "it is in maintenance: ")
-	return strings.Replace(why, fmt.Sprintf(" is %s: ", of.Health), ": ", 1)
+	why = strings.Replace(why, fmt.Sprintf(" is %s: ", of.Health), ": ", 1)
+	return strings.TrimPrefix(why, fmt.Sprintf("check %q: ", "Service '"+of.Name+"' check")) // as Consul names a check without a name
 }
 
 func named(what, value string) string {

@@ -71,7 +71,7 @@ func (h *hook) run(ctx context.Context) {
 		if h.command == "" || !known || len(changes) == 0 {
 			continue
 		}
-		result := h.give(ctx, hookInput{Time: time.Now(), Service: h.service, Changes: changes, Instances: given})
+		result := h.give(ctx, hookInput{Time: time.Now().UTC(), Service: h.service, Changes: changes, Instances: given})
 		select {
 		case h.results <- result:
 		case <-ctx.Done():

@@ -316,7 +316,7 @@ func (p *page) events(columns, rows int) []string {
 	}
 	lines := []string{""}
 	for _, e := range p.recent[len(p.recent)-n:] {
-		lines = append(lines, p.style.Dim(e.Time.Format(time.TimeOnly))+" "+cut(clean(e.line()), max(columns-len(time.TimeOnly)-1, 0)))
+		lines = append(lines, p.style.Dim(e.Time.Local().Format(time.TimeOnly))+" "+cut(clean(e.line()), max(columns-len(time.TimeOnly)-1, 0)))
 	}
 	return lines
 }

@@ -54,6 +54,7 @@ func newSightings(service string, now time.Time) *sightings {
 
 // take adds an update and returns what it changed. The first one changes nothing.
 func (s *sightings) take(update discover.Update, now time.Time) []event {
+	now = now.UTC() // as events tell it
 	var events []event
 	if s.known {
 		events = s.reach(update, now)
