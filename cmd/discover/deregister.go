@@ -94,8 +94,11 @@ func registeredIDs(f *app.Factory) cobra.CompletionFunc {
 // hintedID adds to an unknown id what to do about it.
 func hintedID(err error) error {
 	var unknown *discover.UnknownIDError
-	if errors.As(err, &unknown) && len(unknown.Nodes) > 0 {
+	switch {
+	case !errors.As(err, &unknown):
+		return err
+	case len(unknown.Nodes) > 0:
 		return failure.WithHint(err, "`suokectl discover nodes` has its address; ask the agent there: SUOKECTL_CONSUL_ADDRESS=ADDRESS:8500")
 	}
-	return err
+	return failure.WithHint(err, "`suokectl discover instances NAME --health any -o name` lists the ids of a service")
 }

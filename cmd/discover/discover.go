@@ -32,6 +32,9 @@ says otherwise; when none is, the answer is the reason and not an empty table.`,
 	scope.StringVar(&f.Scope.Datacenter, "datacenter", "", "`datacenter` to ask about; default the context's, else the agent's own")
 	scope.StringVar(&f.Scope.Namespace, "namespace", "", "`namespace` to ask about (Consul Enterprise)")
 	scope.StringVar(&f.Scope.Partition, "partition", "", "admin `partition` to ask about (Consul Enterprise)")
+	for _, free := range []string{"datacenter", "namespace", "partition"} {
+		_ = cmd.RegisterFlagCompletionFunc(free, cobra.NoFileCompletions)
+	}
 	cmd.AddCommand(
 		NewCmdServices(f, nil),
 		NewCmdInstances(f, nil),
@@ -175,6 +178,18 @@ func coloured(st iostreams.Style, health discover.Health, text string) string {
 	default:
 		return st.Bad(text)
 	}
+}
+
+// oneService takes the name of one service. Consul is asked for it by a path, in which a part of dots leads elsewhere.
+func oneService(cmd *cobra.Command, args []string) error {
+	if err := cobra.ExactArgs(1)(cmd, args); err != nil {
+		return err
+	}
+	dots := func(part string) bool { return part == "." || part == ".." }
+	if args[0] == "" || slices.ContainsFunc(strings.Split(args[0], "/"), dots) {
+		return failure.Usagef("NAME %q names no service", args[0])
+	}
+	return nil
 }
 
 // hinted adds what to type next to an error that a command can help with.

@@ -235,6 +235,8 @@ func TestCompletion(t *testing.T) {
 		{[]string{"instances", "odd-service", "--tag", ""}, "red"},
 		{[]string{"instances", "--tag", ""}, ""},
 		{[]string{"instances", "x", "--health", ""}, "passing warning any"},
+		{[]string{"instances", "x", "--datacenter", ""}, ""},
+		{[]string{"probe", "x", "--http", ""}, ""},
 	} {
 		for address, want := range map[string]string{address: row.want, "127.0.0.1:1": ""} {
 			if slices.Contains(row.args, "--health") {

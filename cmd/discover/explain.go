@@ -64,7 +64,7 @@ It is 1 when nobody knows the service, and when ACLs hide a part of the answer.`
 suokectl discover explain auth-service --version v2 --tag prod
 suokectl discover explain auth-service --probe
 suokectl discover explain auth-service --jq '.[] | select(.causes != []) | .causes[0].sentence'`,
-		Args:              cobra.ExactArgs(1),
+		Args:              oneService,
 		ValidArgsFunction: serviceNames(f),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			opts.Name = args[0]

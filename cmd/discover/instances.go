@@ -51,7 +51,7 @@ suokectl discover instances auth-service --filter 'Service.Port != 0' --near _ag
 printf 'kind: DestinationRule\nspec: {host: auth-service, subsets: [{name: new, labels: {version: v2}}]}\n' > rule.yaml
 suokectl discover instances auth-service --subset new --destination-rule rule.yaml
 suokectl discover instances auth-service --version v9 # exits 1`,
-		Args:              cobra.ExactArgs(1),
+		Args:              oneService,
 		ValidArgsFunction: serviceNames(f),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			opts.Name = args[0]

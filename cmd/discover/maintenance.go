@@ -134,11 +134,13 @@ func (o *MaintenanceOptions) print(state maintenanceState) error {
 	return output.One(o.IO, o.Output, view, state, func(w io.Writer) error {
 		said := "is in maintenance"
 		if !state.On {
-			said = "is not in maintenance"
+			said = "is out of maintenance"
 		}
 		switch {
-		case !state.Changed:
+		case !state.Changed && state.On:
 			said += " already"
+		case !state.Changed:
+			said = "was not in maintenance"
 		case o.DryRun && state.On:
 			said = "would be put into maintenance"
 		case o.DryRun:

@@ -55,9 +55,10 @@ func NewCmdProbe(f *app.Factory, runF func(*ProbeOptions) error) *cobra.Command 
 	cmd := &cobra.Command{
 		Use:   "probe NAME",
 		Short: "Look at each instance from here: does it answer, how fast, with which certificate",
-		Long: `Ask every instance of a service at once, from this machine, whatever Consul's
-checks say: by HTTP, gRPC health or TCP as its own first check does, or as
-a flag says. A check that asks no network port, such as TTL, leaves TCP.
+		Long: `Ask the instances of a service at once, from this machine: by HTTP, gRPC health or
+TCP as its own first check does, or as a flag says. A check that asks no network
+port, such as TTL, leaves TCP. Only those are asked that a caller would be given;
+--health any asks every one, whatever Consul's checks say.
 
 The exit code is 1 when an instance does not answer well. A certificate that
 expires within 30 days is warned about.`,
@@ -65,7 +66,7 @@ expires within 30 days is warned about.`,
 suokectl discover probe auth-service --grpc --version v1 -o json
 suokectl discover probe auth-service --tcp --health any # exits 1
 suokectl discover probe auth-service --tls # exits 1`,
-		Args:              cobra.ExactArgs(1),
+		Args:              oneService,
 		ValidArgsFunction: serviceNames(f),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			opts.Name = args[0]
@@ -88,6 +89,9 @@ suokectl discover probe auth-service --tls # exits 1`,
 	flags := cmd.Flags()
 	flags.DurationVar(&opts.Bounds.Timeout, "probe-timeout", discover.DefaultProbeTimeout, "how long one instance may take, as a `duration`")
 	flags.IntVar(&opts.Bounds.Parallel, "parallel", 16, "`number` of instances that are asked at a time")
+	for _, free := range []string{"http", "grpc", "servername", "probe-timeout", "parallel"} {
+		_ = cmd.RegisterFlagCompletionFunc(free, cobra.NoFileCompletions)
+	}
 	opts.Output.Bind(cmd)
 	return cmd
 }
@@ -210,7 +214,7 @@ func probeView() output.View[discover.ProbeResult] {
 	return output.View[result]{
 		Name: func(r result) string { return r.Instance.ID },
 		Columns: []output.Column[result]{
-			{Name: "ADDRESS", Value: func(r result) string { return r.Instance.HostPort() }},
+			{Name: "ADDRESS", Whole: true, Value: func(r result) string { return r.Instance.HostPort() }},
 			{Name: "PROBE", Value: func(r result) string { return r.Kind }},
 			{Name: "ANSWER", Value: answer, Style: func(st iostreams.Style, r result, cell string) string {
 				if r.OK {

@@ -44,7 +44,7 @@ search list between. The exit code is 100 when there is a difference.`,
 suokectl discover resolve auth-service --tag prod -o wide
 suokectl discover resolve auth-service --jq '.answers[] | [.transport, .name, .rcode]'
 suokectl discover resolve auth-service --dns 127.0.0.1:1 # exits 1`,
-		Args:              cobra.ExactArgs(1),
+		Args:              oneService,
 		ValidArgsFunction: serviceNames(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Name, opts.Health = args[0], discover.Health(health)
@@ -136,7 +136,7 @@ func placeView() output.View[discover.Place] {
 	return output.View[discover.Place]{
 		Name: discover.Place.HostPort,
 		Columns: []output.Column[discover.Place]{
-			{Name: "ADDRESS", Value: discover.Place.HostPort},
+			{Name: "ADDRESS", Whole: true, Value: discover.Place.HostPort},
 			{Name: "API", Value: func(p discover.Place) string { return given(p.InAPI) }, Style: givenStyle},
 			{Name: "DNS", Value: func(p discover.Place) string { return given(p.InDNS) }, Style: givenStyle},
 			{

@@ -55,7 +55,7 @@ and the watch goes on. When the watch ends it is ended too, with all it started.
 		Example: `suokectl discover watch auth-service --timeout 1s # exits 124
 suokectl discover watch auth-service --version v1 -o ndjson --timeout 1s # exits 124
 suokectl discover watch auth-service --exec 'cat >> changes.ndjson' --timeout 1s # exits 124`,
-		Args:              cobra.ExactArgs(1),
+		Args:              oneService,
 		ValidArgsFunction: serviceNames(f),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			opts.Name = args[0]

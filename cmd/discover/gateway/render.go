@@ -84,7 +84,7 @@ func (o *RenderOptions) validate() error {
 	case !slices.Contains(forms, string(o.Form)):
 		return failure.Usagef("--form %q is none of %s", o.Form, strings.Join(forms, ", "))
 	case given == 0:
-		return failure.Usagef("discover gateway render takes NAME… or -f FILE, and nothing is given")
+		return failure.Usagef("suokectl discover gateway render takes NAME… or -f FILE, and nothing is given")
 	case given > 1 && len(o.Service.Paths) > 0:
 		return failure.Usagef("--path is of one service, and %d are given", given)
 	}
