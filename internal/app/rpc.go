@@ -110,8 +110,8 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	return rpc.NewChannel(ctx, channel)
 }
 
-// DescriptorCache returns the folder for the descriptors of a target, which its
-// context, version and tags have for themselves; "" when there is none.
+// DescriptorCache returns the folder for the descriptors of a target, which a
+// context, version and tags of a service have for themselves; "" when there is none.
 func (f *Factory) DescriptorCache(o RPCOptions) string {
 	paths, err := f.Paths()
 	if err != nil {
@@ -121,8 +121,8 @@ func (f *Factory) DescriptorCache(o RPCOptions) string {
 	if err != nil {
 		return ""
 	}
-	where := "-"
-	if c, err := f.Context(); err == nil {
+	where := "" // an address is the same in each context
+	if c, err := f.Context(); err == nil && target.Service != "" {
 		where = c.Name
 	}
 	key := append([]string{where, target.String(), cmp.Or(target.Version, o.Version), o.Transport, o.Authority}, append(target.Tags, o.Tags...)...)
