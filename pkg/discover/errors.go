@@ -83,6 +83,9 @@ func diagnose(err error) (reason string, kind error) {
 	if errors.As(err, &status) {
 		return diagnoseStatus(status)
 	}
+	if errors.Is(err, errDots) {
+		return err.Error(), nil
+	}
 	if reason, kind = diagnoseReply(err); reason != "" {
 		return reason, kind
 	}

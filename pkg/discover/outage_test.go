@@ -210,7 +210,7 @@ func TestWatchEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestOddNames: a name that looks like a path is a name.
+// TestOddNames: a name that looks like a path is a name, unless it would lead to another path.
 func TestOddNames(t *testing.T) {
 	asked := make(chan string, 1)
 	c := agent(t, func(_ int, w http.ResponseWriter, r *http.Request) {
@@ -225,5 +225,10 @@ func TestOddNames(t *testing.T) {
 	}
 	if got := <-asked; got != "/v1/health/service/a%20b%3Fc%23d%25" {
 		t.Errorf("asked for %s", got)
+	}
+	for _, name := range []string{".", "../../agent/self"} {
+		if got, err := c.Instances(t.Context(), name, discover.Query{}); err == nil || !strings.Contains(err.Error(), "cannot be asked for") {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
 	}
 }

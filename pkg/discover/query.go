@@ -1,6 +1,11 @@
 package discover
 
-import "context"
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+)
 
 // Query narrows the instances of a service. The zero value wants every passing one.
 type Query struct {
@@ -44,9 +49,15 @@ func (c *Client) Instances(ctx context.Context, name string, q Query) ([]Instanc
 	return nil, &NoInstanceError{Service: name, Query: q, Known: all}
 }
 
+// errDots is a name that Consul's HTTP server would resolve to another path.
+var errDots = errors.New("a name with . or .. between slashes cannot be asked for")
+
 // read asks for every instance of the service, and returns them with the index to wait on. It waits itself for a
 // change when it is given an index. Beside an error that is ErrFiltered it returns what is not hidden.
 func (c *Client) read(ctx context.Context, name string, q Query, after uint64) ([]Instance, uint64, error) {
+	if slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return part == "." || part == ".." }) {
+		return nil, 0, c.failed(errDots, "list the instances of %s", name)
+	}
 	options := c.options(ctx, q)
 	options.Filter = q.Filter
 	if after > 0 {
