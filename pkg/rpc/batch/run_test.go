@@ -342,6 +342,40 @@ func TestARestart(t *testing.T) {
 	}
 }
 
+// An instance whose breaker is open is waited for: the lines that follow do not all
+// fail like those that opened it.
+func TestOpenBreakers(t *testing.T) {
+	const n, bad = 50, 3
+	var count atomic.Int32
+	u := &users{answer: func(context.Context, string) error {
+		if count.Add(1) <= bad {
+			return status.Error(codes.Unavailable, "not yet")
+		}
+		return nil
+	}}
+	address, _ := u.listen(t, "127.0.0.1:0")
+	c := &batch.Caller{
+		Target: "users", Request: rpc.Request{Method: "GetProfile"},
+		Dial: func(ctx context.Context, target string) (*rpc.Channel, error) {
+			return rpc.NewChannel(ctx, rpc.Config{
+				Target:    target,
+				Instances: func(context.Context) ([]string, error) { return []string{address}, nil },
+				Retry:     &rpc.Retry{Tries: 1, AttemptTimeout: 5 * time.Second},
+				Breaker:   &resilience.BreakerConfig{Failures: bad, OpenFor: 100 * time.Millisecond, Probes: 1},
+			})
+		},
+	}
+	defer c.Close()
+	if err := c.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	summary, err := batch.Run(t.Context(), batch.Config{Call: c.Call, Bare: true, Concurrency: 1}, strings.NewReader(requests(n)), &out)
+	if err != nil || summary.Codes["OK"] != n-bad || summary.Codes["UNAVAILABLE"] != bad {
+		t.Errorf("%v, %+v", err, summary)
+	}
+}
+
 // Nothing answers: each line fails after its time, and says so.
 func TestABlackHole(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
