@@ -117,7 +117,7 @@ func showResolution(opts *ResolveOptions, r discover.Resolution) error {
 		}
 	}
 	for _, d := range r.Differences {
-		fmt.Fprintf(&text, "%s %s\n", opts.IO.Style().Bad("differs:"), opts.IO.Clean(d.Sentence()))
+		fmt.Fprintf(&text, "%s %s\n", opts.IO.Style().Bad("differs:"), d.Sentence)
 	}
 	if len(r.Differences) == 0 {
 		opts.IO.Infof("the API and DNS at %s agree", r.Server)

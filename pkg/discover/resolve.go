@@ -71,10 +71,11 @@ type Difference struct {
 	Kind  DifferenceKind `json:"kind"`
 	Place string         `json:"place,omitempty"` // host:port, by the API when it gives it
 	Why   string         `json:"why,omitempty"`   // where it can be known
+	// Sentence is all of it in words: one line without control characters.
+	Sentence string `json:"sentence"`
 }
 
-// Sentence says the difference in words.
-func (d Difference) Sentence() string {
+func (d Difference) words() string {
 	text := map[DifferenceKind]string{
 		DNSOnly: "DNS alone gives " + d.Place, APIOnly: "the API alone gives " + d.Place,
 		AddressDiffers: "DNS gives another address for " + d.Place, PortDiffers: "DNS gives another port for " + d.Place,

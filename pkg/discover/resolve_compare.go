@@ -44,7 +44,9 @@ func (c comparison) run() {
 }
 
 func (c comparison) add(kind DifferenceKind, place, why string) {
-	c.Differences = append(c.Differences, Difference{Kind: kind, Place: place, Why: why})
+	d := Difference{Kind: kind, Place: place, Why: why}
+	d.Sentence = oneLine(d.words())
+	c.Differences = append(c.Differences, d)
 }
 
 func placeOf(i Instance) string {

@@ -193,8 +193,8 @@ func TestResolveCompares(t *testing.T) {
 			if differences(got) != row.want {
 				t.Errorf("differences are %s, want %s", differences(got), row.want)
 			}
-			if row.why != "" && !strings.Contains(got.Differences[0].Sentence(), row.why) {
-				t.Errorf("the first is %q, want %q in it", got.Differences[0].Sentence(), row.why)
+			if row.why != "" && !strings.Contains(got.Differences[0].Sentence, row.why) {
+				t.Errorf("the first is %q, want %q in it", got.Differences[0].Sentence, row.why)
 			}
 			if len(got.Answers) != 3 || got.Server != server {
 				t.Errorf("got %+v", got)
