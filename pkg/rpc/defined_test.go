@@ -31,7 +31,7 @@ type defined struct {
 	reflection []string
 	// without are files that it does not hand out.
 	without []string
-	// answer handles unary calls; nil returns the request's JSON as the answer.
+	// answer handles unary calls; nil returns the request as the answer.
 	answer func(method string, request *dynamicpb.Message) (json string, err error)
 
 	mu     sync.Mutex
@@ -97,16 +97,14 @@ func (d *defined) call(name string, stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(request); err != nil {
 		return err
 	}
-	text, err := protojson.Marshal(request)
-	if d.answer != nil {
-		var answer string
-		answer, err = d.answer(string(method.Name()), request)
-		text = []byte(answer)
+	if d.answer == nil {
+		return stream.SendMsg(request)
 	}
+	text, err := d.answer(string(method.Name()), request)
 	if err != nil {
 		return err
 	}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, reply); err != nil {
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(text), reply); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	return stream.SendMsg(reply)
