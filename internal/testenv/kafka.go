@@ -32,6 +32,8 @@ var (
 // Topics are not created by themselves.
 type KafkaServer struct {
 	Brokers []string // bootstrap addresses, host:port
+	// Inner is where the proxy of [KafkaBehind] connects to; empty without one.
+	Inner string
 
 	home string // the jars
 	dir  string // configuration, log and data
@@ -55,21 +57,51 @@ func StartKafka(dir string) (*KafkaServer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startKafka(home, dir, "")
+}
+
+// KafkaBehind starts a broker that lives as long as the test and, besides its
+// own listener, has one whose clients are told to come back through a proxy at
+// an address: the proxy connects to Inner.
+func KafkaBehind(t testing.TB, proxy string) *KafkaServer {
+	t.Helper()
+	home, err := installKafka()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := startKafka(home, t.TempDir(), proxy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tie(t, server.Stop, server.Log)
+	return server
+}
+
+func startKafka(home, dir, proxy string) (*KafkaServer, error) {
 	port := freePort()
 	server := &KafkaServer{Brokers: []string{loopback(port)}, home: home, dir: dir}
-	if err := server.format(port, freePort()); err != nil {
+	inner := ""
+	if proxy != "" {
+		server.Inner = loopback(freePort())
+		inner = ",BEHIND://" + server.Inner
+		proxy = ",BEHIND://" + proxy
+	}
+	if err := server.format(port, freePort(), inner, proxy); err != nil {
 		return nil, fmt.Errorf("start kafka: %w", err)
 	}
 	return server, server.start()
 }
 
 // format writes the configuration and an empty log folder with a cluster id.
-func (s *KafkaServer) format(port, controllerPort int) error {
+// Inner and proxy are further listeners and how they are advertised.
+func (s *KafkaServer) format(port, controllerPort int, inner, proxy string) error {
 	properties := fmt.Sprintf(`process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:%[2]d
-listeners=PLAINTEXT://127.0.0.1:%[1]d,CONTROLLER://127.0.0.1:%[2]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d
+listeners=PLAINTEXT://127.0.0.1:%[1]d,CONTROLLER://127.0.0.1:%[2]d%[4]s
+advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d%[5]s
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=%[3]s
 auto.create.topics.enable=false
@@ -81,7 +113,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-`, port, controllerPort, filepath.Join(s.dir, "data"))
+`, port, controllerPort, filepath.Join(s.dir, "data"), inner, proxy)
 	if err := os.WriteFile(s.path("log4j2.properties"), kafkaLogging, 0o600); err != nil {
 		return err
 	}
