@@ -101,7 +101,7 @@ func (o *BenchOptions) page(r, before *load.Result, c *load.Comparison) error {
 func (o *BenchOptions) show(m measured) error {
 	errs := []error{
 		output.Text(o.IO, "%s\n\n", o.IO.Clean(strings.Join(summary(m.Result), "\n"))),
-		output.List(o.IO, o.Output, latencyView(), latencies(m.Result)),
+		output.List(o.IO, o.Output, latencyView(m.Settings.Model == "open"), latencies(m.Result)),
 		output.Text(o.IO, "\n"),
 		output.List(o.IO, o.Output, codeView(), m.Codes),
 		output.Text(o.IO, "\n"),
@@ -136,36 +136,39 @@ func summary(r *load.Result) []string {
 	return lines
 }
 
+// latencyRow is one figure of the latencies of all calls, and of how much of
+// them passed before a call was sent.
 type latencyRow struct {
-	name string
-	load.Latency
+	name       string
+	total, lag float64
 }
 
-// latencies are those of all calls, and in the open model how much of them was
-// waiting on our side.
 func latencies(r *load.Result) []latencyRow {
-	rows := []latencyRow{{"latency", r.Latency}}
-	if r.Settings.Model == "open" {
-		rows = append(rows, latencyRow{"till sent", r.Lag})
+	row := func(name string, of func(load.Latency) float64) latencyRow {
+		return latencyRow{name, of(r.Latency), of(r.Lag)}
 	}
-	return rows
+	return []latencyRow{
+		row("mean", func(l load.Latency) float64 { return l.MeanMS }),
+		row("p50", func(l load.Latency) float64 { return l.P50MS }),
+		row("p75", func(l load.Latency) float64 { return l.P75MS }),
+		row("p90", func(l load.Latency) float64 { return l.P90MS }),
+		row("p95", func(l load.Latency) float64 { return l.P95MS }),
+		row("p99", func(l load.Latency) float64 { return l.P99MS }),
+		row("p99.9", func(l load.Latency) float64 { return l.P999MS }),
+		row("max", func(l load.Latency) float64 { return l.MaxMS }),
+	}
 }
 
-func latencyView() output.View[latencyRow] {
-	column := func(name string, of func(load.Latency) float64) output.Column[latencyRow] {
-		return output.Column[latencyRow]{Name: name, Value: func(r latencyRow) string { return decimal(of(r.Latency)) }, Whole: true}
+// latencyView has the lag in the open model alone: in the other there is none.
+func latencyView(open bool) output.View[latencyRow] {
+	columns := []output.Column[latencyRow]{
+		{Name: "LATENCY", Value: func(r latencyRow) string { return r.name }},
+		{Name: "MS", Value: func(r latencyRow) string { return decimal(r.total) }},
 	}
-	return output.View[latencyRow]{Columns: []output.Column[latencyRow]{
-		{Name: "MS", Value: func(r latencyRow) string { return r.name }},
-		column("MEAN", func(l load.Latency) float64 { return l.MeanMS }),
-		column("P50", func(l load.Latency) float64 { return l.P50MS }),
-		column("P75", func(l load.Latency) float64 { return l.P75MS }),
-		column("P90", func(l load.Latency) float64 { return l.P90MS }),
-		column("P95", func(l load.Latency) float64 { return l.P95MS }),
-		column("P99", func(l load.Latency) float64 { return l.P99MS }),
-		column("P99.9", func(l load.Latency) float64 { return l.P999MS }),
-		column("MAX", func(l load.Latency) float64 { return l.MaxMS }),
-	}}
+	if open {
+		columns = append(columns, output.Column[latencyRow]{Name: "OF THAT TILL SENT", Value: func(r latencyRow) string { return decimal(r.lag) }})
+	}
+	return output.View[latencyRow]{Columns: columns}
 }
 
 func codeView() output.View[load.Code] {

@@ -75,10 +75,7 @@ func spread(r *load.Result) plot {
 	y := linear(float64(most), bottom, top)
 	p.XTicks, p.YTicks = x.ticks(), y.ticks()
 	from := r.Latency.MinMS
-	for i, b := range r.Histogram {
-		if i == 0 { // as wide as the others
-			from = b.UpToMS * b.UpToMS / max(b.UpToMS, following(r.Histogram))
-		}
+	for _, b := range r.Histogram {
 		if b.Count > 0 {
 			hint := fmt.Sprintf("%d calls up to %s ms", b.Count, label(b.UpToMS))
 			p.box("bar", x.at(from), bottom, max(x.at(b.UpToMS), x.at(from)+1.5), min(y.at(float64(b.Count)), bottom-1), hint)
@@ -94,13 +91,6 @@ func spread(r *load.Result) plot {
 	}
 	p.Legend = []legend{{"mark", "p50 and p99"}}
 	return p
-}
-
-func following(list []load.Bucket) float64 {
-	if len(list) < 2 {
-		return 0
-	}
-	return list[1].UpToMS
 }
 
 // curve shows the latency at each percentile, stretched towards 100.
@@ -161,7 +151,7 @@ func middle(r *load.Result, i int) float64 { return (float64(i) + 0.5) * r.Inter
 
 // course shows latencies over time. Intervals in which no call ended are gaps.
 func course(r *load.Result) plot {
-	p := newPlot("Latency over time", "p50, p99 and the longest, by when calls ended", "s", "ms")
+	p := newPlot("Latency over time", "p50, p99 and the longest, by when calls ended", "time, s", "ms")
 	least, most := math.Inf(1), 0.0
 	for _, i := range r.Series {
 		if i.Calls > 0 {
@@ -209,7 +199,7 @@ func runsOf(r *load.Result, at func(i int) point) [][]point {
 
 // flow shows the rate, and what failed or was missed.
 func flow(r *load.Result) plot {
-	p := newPlot("Rate and failures over time", "calls that ended a second, and how many of them failed or were missed", "s", "calls/s")
+	p := newPlot("Rate and failures over time", "calls that ended a second, and how many of them failed or were missed", "time, s", "calls/s")
 	most := r.Settings.Rate
 	for _, i := range r.Series {
 		most = max(most, i.Rate)
