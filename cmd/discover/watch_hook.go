@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,13 +12,11 @@ import (
 	"time"
 
 	"github.com/suokelife/suokectl/internal/iostreams"
+	"github.com/suokelife/suokectl/internal/shell"
 	"github.com/suokelife/suokectl/pkg/discover"
 )
 
-const (
-	hookGrace  = 2 * time.Second // between the request to end and the end of a command
-	hookOutput = 32 << 10        // bytes of a command's output that are kept
-)
+const hookOutput = 32 << 10 // bytes of a command's output that are kept
 
 // hook runs the command of --exec when a set differs from the one that the command was given last.
 type hook struct {
@@ -84,26 +81,19 @@ func (h *hook) run(ctx context.Context) {
 	}
 }
 
-// give runs the command once, in a process group of its own, which ends with ctx.
+// give runs the command once. It ends with ctx.
 func (h *hook) give(ctx context.Context, input hookInput) ran {
 	text, err := json.Marshal(input)
 	if err != nil {
 		return ran{err: err}
 	}
 	var output head
-	cmd := shell(ctx, h.command)
-	cmd.Stdin = bytes.NewReader(append(text, '\n'))
-	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.WaitDelay = hookGrace
-	cmd.Env = append(os.Environ(), input.variables()...)
 	start := time.Now()
-	err = cmd.Run()
-	if ctx.Err() != nil {
-		endGroup(cmd)
-	}
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it has ended well; what it left running in the background holds its output
-	}
+	err = shell.Run(ctx, h.command, func(cmd *exec.Cmd) {
+		cmd.Stdin = bytes.NewReader(append(text, '\n'))
+		cmd.Stdout, cmd.Stderr = &output, &output
+		cmd.Env = append(os.Environ(), input.variables()...)
+	})
 	return ran{output: output.String(), took: time.Since(start), err: err}
 }
 
