@@ -28,6 +28,8 @@ bench: ## ratios against peers
 	go run ./bench/startup
 	go run ./bench/consume
 	go run ./bench/call
+	go run ./bench/batch
+	go run ./bench/load
 
 docs: ## regenerates completions/, docs/reference and docs/man
 	go run ./internal/gendocs

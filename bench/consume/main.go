@@ -14,8 +14,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/suokelife/suokectl/bench/harness"
@@ -94,8 +92,8 @@ func run(ctx context.Context, out io.Writer, o options) error {
 // verified, and NDJSON, which each tool writes in its own way: there the lines
 // are counted, and only runs of one tool must agree.
 func comparisons(ctx context.Context, dir, brokers string, o options) ([]harness.Comparison, error) {
-	suokectl := filepath.Join(dir, "suokectl")
-	if err := build(ctx, suokectl); err != nil {
+	suokectl, err := harness.Build(ctx, dir)
+	if err != nil {
 		return nil, err
 	}
 	kcat, err := testenv.InstallTool("kcat")
@@ -127,15 +125,6 @@ func comparisons(ctx context.Context, dir, brokers string, o options) ([]harness
 		{Name: "NDJSON of " + what, Runs: o.runs, Goals: goals("ndjson", "kcat -J"),
 			Contenders: []harness.Contender{ours("ndjson"), bare, {Name: "kcat -J", Argv: append(tuned, "-J")}}},
 	}, nil
-}
-
-func build(ctx context.Context, path string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/suokelife/suokectl")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", cmd, err, output)
-	}
-	return nil
 }
 
 // report prints a table, and appends a line of JSON to the file if there is one.

@@ -6,9 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 
 	"github.com/suokelife/suokectl/bench/harness"
 	"github.com/suokelife/suokectl/internal/testenv"
@@ -23,8 +20,8 @@ func command(ctx context.Context, b bench) error {
 		if err := registerSome(ctx, server.Addr, "auth-service", 5); err != nil {
 			return err
 		}
-		suokectl := filepath.Join(b.dir, "suokectl")
-		if err := build(ctx, suokectl); err != nil {
+		suokectl, err := harness.Build(ctx, b.dir)
+		if err != nil {
 			return err
 		}
 		env := []string{"HOME=" + b.dir, "CONSUL_HTTP_ADDR=" + server.Addr, "XDG_CONFIG_HOME=", "XDG_STATE_HOME=", "XDG_CACHE_HOME="}
@@ -54,15 +51,6 @@ func lines(least int64) func(io.Reader) (harness.Evidence, error) {
 		}
 		return evidence, err
 	}
-}
-
-func build(ctx context.Context, path string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/suokelife/suokectl")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", cmd, err, output)
-	}
-	return nil
 }
 
 // registerSome registers so many instances of the service with the agent.

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -49,8 +48,8 @@ func run(ctx context.Context, out io.Writer, runs int, jsonFile string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	suokectl := filepath.Join(dir, "suokectl")
-	if err := build(ctx, suokectl); err != nil {
+	suokectl, err := harness.Build(ctx, dir)
+	if err != nil {
 		return err
 	}
 	result, err := harness.Comparison{
@@ -67,15 +66,6 @@ func run(ctx context.Context, out io.Writer, runs int, jsonFile string) error {
 		return err
 	}
 	return errors.Join(report(out, result, jsonFile), reportSizes(out, suokectl, grpcurl), reportInits(ctx, out, suokectl))
-}
-
-func build(ctx context.Context, path string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/suokelife/suokectl")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", cmd, err, output)
-	}
-	return nil
 }
 
 func report(out io.Writer, result *harness.Result, jsonFile string) error {
