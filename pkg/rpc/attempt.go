@@ -51,6 +51,7 @@ type callState struct {
 	shown   bool              // its attempts are told of although it goes well
 	only    string            // the one instance that may be picked, "" for any
 	not     string            // the one that may not be picked
+	stream  bool              // it is one, which may go on for long
 
 	mu        sync.Mutex
 	tried     []string // instances; in few until there are many
@@ -68,6 +69,7 @@ type attempt struct {
 	instance string
 	picked   func(balancer.DoneInfo) // of the connection that was picked
 	permit   resilience.Permit       // of the instance's breaker
+	probe    bool                    // a stream is what the half-open breaker waits for
 	trailer  metadata.MD
 	open     *UnavailableError // the breakers that did not let it pass
 	unsent   error             // why it was sent nowhere: open, or a *DiscoveryError
@@ -133,12 +135,39 @@ func (c *callState) end(err error) {
 
 // pick notes that an instance was picked for the attempt, and returns what is to
 // be told of its end.
-func (c *callState) pick(instance string, permit resilience.Permit, done func(balancer.DoneInfo)) func(balancer.DoneInfo) {
+func (c *callState) pick(instance string, permit resilience.Permit, probe bool, done func(balancer.DoneInfo)) func(balancer.DoneInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tried = append(c.tried, instance)
-	c.current.instance, c.current.permit, c.current.picked = instance, permit, done
+	a := &c.current
+	a.instance, a.permit, a.probe, a.picked = instance, permit, probe, done
 	return c.done
+}
+
+// probed tells a half-open breaker what a stream has shown of its instance: how
+// the stream ends may be known too late.
+func (c *callState) probed(outcome resilience.Outcome) {
+	c.mu.Lock()
+	a := &c.current
+	if !a.probe {
+		c.mu.Unlock()
+		return
+	}
+	permit := a.permit
+	a.permit, a.probe = resilience.Permit{}, false
+	c.mu.Unlock()
+	permit.Done(outcome)
+}
+
+// boundProbe lets another call be the probe when nothing has come of a stream for
+// the time of an attempt: there may be nothing to tell yet.
+func (c *callState) boundProbe(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if limit := c.channel.retry.AttemptTimeout; c.current.probe && limit > 0 {
+		timer := time.AfterFunc(limit, func() { c.probed(resilience.Ignored) })
+		context.AfterFunc(ctx, func() { timer.Stop() })
+	}
 }
 
 // refuse notes that an instance's breaker did not let the attempt pass.
@@ -195,7 +224,7 @@ func (c *callState) done(info balancer.DoneInfo) {
 	c.mu.Lock()
 	a := &c.current
 	picked, permit := a.picked, a.permit
-	a.trailer, a.picked, a.permit = info.Trailer, nil, resilience.Permit{}
+	a.trailer, a.picked, a.permit, a.probe = info.Trailer, nil, resilience.Permit{}, false
 	if !info.BytesSent {
 		if i := slices.Index(c.tried, a.instance); i >= 0 && info.Err == nil {
 			c.tried = slices.Delete(c.tried, i, i+1)

@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/tap"
 
 	authv1 "github.com/suokelife/suokectl/internal/lab/services/gen/suokelife/auth/v1"
+	healthv1 "github.com/suokelife/suokectl/internal/lab/services/gen/suokelife/health/v1"
 	"github.com/suokelife/suokectl/pkg/resilience"
 	"github.com/suokelife/suokectl/pkg/rpc"
 	"github.com/suokelife/suokectl/pkg/secure"
@@ -415,5 +416,87 @@ func TestTheBudgetIsSaid(t *testing.T) {
 	}
 	if want := "UNAVAILABLE:  (the retry budget is spent)"; err.Error() != want || call.Attempts[0].RetryReason != "not retried: the retry budget is spent" {
 		t.Errorf("err = %q, want %q; attempts %+v", err, want, call.Attempts)
+	}
+}
+
+// longStreams serves Login, and streams that send one message, or none, and do
+// not end.
+func longStreams(t *testing.T, silent bool) (address string, code *atomic.Uint32) {
+	t.Helper()
+	code = &atomic.Uint32{}
+	return serve(t, func(s *grpc.Server) {
+		authv1.RegisterAuthServiceServer(s, authServer{login: func(context.Context) (*authv1.LoginResponse, error) {
+			return &authv1.LoginResponse{}, status.Error(codes.Code(code.Load()), "as told")
+		}})
+		healthv1.RegisterHealthServiceServer(s, longStream{silent: silent})
+	}), code
+}
+
+type longStream struct {
+	healthv1.UnimplementedHealthServiceServer
+	silent bool
+}
+
+func (s longStream) WatchVitals(_ *healthv1.WatchVitalsRequest, stream grpc.ServerStreamingServer[healthv1.WatchVitalsResponse]) error {
+	if !s.silent {
+		if err := stream.Send(&healthv1.WatchVitalsResponse{}); err != nil {
+			return err
+		}
+	}
+	<-stream.Context().Done()
+	return stream.Context().Err()
+}
+
+// TestAStreamIsNoEndlessProbe lets streams be the probes of a half-open breaker.
+// They go on, and calls pass all the same: at once when a stream was answered, and
+// after the time of an attempt when nothing came.
+func TestAStreamIsNoEndlessProbe(t *testing.T) {
+	for name, silent := range map[string]bool{"answered": false, "silent": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address, code := longStreams(t, silent)
+			retry := quick()
+			retry.Tries = 1
+			if silent {
+				retry.AttemptTimeout = 300 * time.Millisecond
+			}
+			ch := dial(t, rpc.Config{
+				Target: "a-service", Instances: fixed(address), Retry: retry,
+				Breaker: &resilience.BreakerConfig{Failures: 1, OpenFor: 50 * time.Millisecond, Probes: 2},
+			})
+			code.Store(uint32(codes.Unavailable))
+			if err := logIn(t.Context(), ch); status.Code(err) != codes.Unavailable {
+				t.Fatalf("err = %v", err)
+			}
+			code.Store(uint32(codes.OK))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for range 2 {
+				probe(ctx, t, ch, silent)
+			}
+			for err := logIn(ctx, ch); err != nil; err = logIn(ctx, ch) {
+				if open := (*rpc.UnavailableError)(nil); !silent || !errors.As(err, &open) {
+					t.Fatalf("a call beside streams that go on: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// probe opens a stream as soon as the breaker lets it pass.
+func probe(ctx context.Context, t *testing.T, ch *rpc.Channel, silent bool) {
+	t.Helper()
+	for {
+		stream, err := healthv1.NewHealthServiceClient(ch).WatchVitals(ctx, &healthv1.WatchVitalsRequest{})
+		if open := (*rpc.UnavailableError)(nil); errors.As(err, &open) {
+			continue
+		}
+		if err == nil && !silent {
+			_, err = stream.Recv()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
 	}
 }

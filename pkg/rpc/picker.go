@@ -170,6 +170,7 @@ func first(endpoint resolver.Endpoint) string {
 // not let it pass: then the error is [resilience.ErrOpen].
 func (p *picker) take(child *endpointsharding.ChildState, info balancer.PickInfo, call *callState) (balancer.PickResult, error) {
 	var permit resilience.Permit
+	probe := false
 	instance := first(child.Endpoint)
 	if breaker := p.breakers.of(instance, call.channel.config.Breaker); breaker != nil {
 		var err error
@@ -177,12 +178,13 @@ func (p *picker) take(child *endpointsharding.ChildState, info balancer.PickInfo
 			call.refuse(instance, breaker.RecoveryTimeLeft())
 			return balancer.PickResult{}, resilience.ErrOpen
 		}
+		probe = call.stream && breaker.State() == resilience.HalfOpen
 	}
 	result, err := child.State.Picker.Pick(info)
 	if err != nil {
 		permit.Done(resilience.Ignored)
 		return result, err
 	}
-	result.Done = call.pick(instance, permit, result.Done)
+	result.Done = call.pick(instance, permit, probe, result.Done)
 	return result, nil
 }

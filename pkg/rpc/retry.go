@@ -203,6 +203,7 @@ func (ch *Channel) announce(call *callState, try resilience.Try) {
 func (ch *Channel) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
 	ctx, span := startSpan(ctx, ch.config.Tracer, method, trace.SpanKindClient)
 	ctx, call := ch.call(ctx)
+	call.stream = true
 	ctx, cancel := context.WithCancel(ch.outgoing(ctx, call))
 	end := func(err error) { cancel(); endSpan(span, err, err != nil) }
 	inTime := ch.timer(cancel)
@@ -213,7 +214,8 @@ func (ch *Channel) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.C
 	case err != nil:
 		err = call.explained(err)
 	default:
-		return serviceStream{stream}, nil
+		call.boundProbe(ctx)
+		return serviceStream{stream, call}, nil
 	}
 	end(err)
 	return nil, err

@@ -165,12 +165,18 @@ type remoteError struct {
 func (e *remoteError) Unwrap() error              { return e.error }
 func (e *remoteError) GRPCStatus() *status.Status { return e.status }
 
-// serviceStream turns the errors of a stream into service errors.
-type serviceStream struct{ grpc.ClientStream }
+// serviceStream turns the errors of a stream into service errors, and its first
+// message into the success of a probe.
+type serviceStream struct {
+	grpc.ClientStream
+
+	call *callState
+}
 
 func (s serviceStream) RecvMsg(m any) error {
 	if err := s.ClientStream.RecvMsg(m); err != nil {
 		return FromStatus(err)
 	}
+	s.call.probed(resilience.Success)
 	return nil
 }
