@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -74,7 +75,9 @@ func grpcio(ctx context.Context, t *testing.T, script string, config map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exec.CommandContext(ctx, testenv.Python(t, "python/requirements-grpc.txt"), "python/"+script), append(line, '\n')
+	cmd := exec.CommandContext(ctx, testenv.Python(t, "python/requirements-grpc.txt"), "python/"+script)
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	return cmd, append(line, '\n')
 }
 
 // startGrpcio starts the Python server and returns its address. With a secret it wants service tokens.

@@ -53,7 +53,7 @@ func TestStorm(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	seed := rand.Uint64()
 	s := &storm{
-		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), consul: testenv.Consul(t), //nolint:gosec // repeatable
+		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), consul: testenv.Consul(t),
 		began: time.Now(), healthyFailures: map[string]int{},
 	}
 	t.Logf("seed %d", seed)
