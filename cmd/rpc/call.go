@@ -256,7 +256,7 @@ func compare(ctx context.Context, want codes.Code, err error) error {
 	}
 	got := codes.OK
 	if err != nil {
-		got = codes.Code(code - failure.CodeRPC) //nolint:gosec // checked above
+		got = codes.Code(code - failure.CodeRPC)
 	}
 	switch {
 	case got == want:

@@ -116,7 +116,7 @@ func (r *reflection) services() ([]string, error) {
 		return nil, err
 	}
 	if failed := answers[0].GetErrorResponse(); failed != nil {
-		return nil, status.Error(codes.Code(failed.GetErrorCode()), failed.GetErrorMessage()) //nolint:gosec // as the server has it
+		return nil, status.Error(codes.Code(failed.GetErrorCode()), failed.GetErrorMessage())
 	}
 	list := answers[0].GetListServicesResponse().GetService()
 	names := make([]string, len(list))
@@ -169,7 +169,7 @@ func (r *reflection) files(questions []*reflectionv1.ServerReflectionRequest) ([
 
 func readFiles(answer *reflectionv1.ServerReflectionResponse) (f found) {
 	if failed := answer.GetErrorResponse(); failed != nil {
-		f.err = status.Error(codes.Code(failed.GetErrorCode()), failed.GetErrorMessage()) //nolint:gosec // as the server has it
+		f.err = status.Error(codes.Code(failed.GetErrorCode()), failed.GetErrorMessage())
 		return f
 	}
 	for _, raw := range answer.GetFileDescriptorResponse().GetFileDescriptorProto() {
