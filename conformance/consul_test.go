@@ -52,7 +52,7 @@ func TestConsulDiscover(t *testing.T) {
 	wantText(t, err, "did you mean auth-service?")
 	_, err = client.Instances(ctx, "auth-service", discover.Query{Datacenter: "nowhere"})
 	wantText(t, err, "it knows no such datacenter")
-	all, err := client.Explain(ctx, "auth-service", discover.Query{})
+	all, err := client.Explain(ctx, "auth-service", discover.Query{}, discover.ExplainOptions{})
 	if err != nil || len(all) != 2 || !strings.Contains(strings.Join(all[1].Sentences(), ""), "is critical: said so") {
 		t.Fatalf("explanations: %+v, %v", all, err)
 	}

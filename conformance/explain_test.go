@@ -30,7 +30,7 @@ type explained struct {
 	query discover.Query
 	// make registers an instance of the service and brings it into the state.
 	make     func(t *testing.T, w *explainWorld, service string)
-	options  []discover.ExplainOption
+	options  discover.ExplainOptions
 	kind     discover.CauseKind // of the cause; of the first one beside a note
 	note     discover.NoteKind  // a note is made, and no cause
 	failure  discover.ProbeFailure
@@ -75,7 +75,7 @@ func awaitExplained(t *testing.T, client *discover.Client, service string, row e
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for ctx.Err() == nil {
-		last, err = client.Explain(ctx, service, row.query, row.options...)
+		last, err = client.Explain(ctx, service, row.query, row.options)
 		if sentence, ok := row.in(last); ok {
 			if strings.ContainsFunc(sentence, unicode.IsControl) {
 				t.Errorf("%q could deceive a terminal, or has several lines", sentence)
@@ -333,7 +333,7 @@ func explainTable(t *testing.T) []explained {
 			kind: discover.FilterMismatch, sentence: "it does not match the filter Service.Port == 50051",
 		},
 		{
-			name: "other datacenter", options: []discover.ExplainOption{discover.Elsewhere(10 * time.Second)},
+			name: "other datacenter", options: discover.ExplainOptions{Elsewhere: 10 * time.Second},
 			kind: discover.OtherDatacenter, sentence: "it is in datacenter dc2, not dc1",
 			make: func(t *testing.T, w *explainWorld, service string) {
 				consulPut(t, w.other, "/v1/agent/service/register", `{"Name": "`+service+`", "Port": 4000}`)
@@ -341,7 +341,7 @@ func explainTable(t *testing.T) []explained {
 		},
 		{
 			name: "probe refused", make: registered(`"Tags": []`),
-			options: []discover.ExplainOption{discover.Probing(discover.TCPProbe, discover.ProbeOptions{})},
+			options: discover.ExplainOptions{Probe: discover.TCPProbe},
 			kind:    discover.ProbeFailed, failure: discover.ProbeRefused, sentence: "a probe from here fails: tcp 127.0.0.1:4000: connection refused",
 		},
 		{
@@ -379,7 +379,7 @@ func explainTable(t *testing.T) []explained {
 		},
 		{
 			name: "note: its agent does not know it", note: discover.UnknownToAgent, sentence: "the agent of its node real does not know it",
-			options: []discover.ExplainOption{discover.Elsewhere(10 * time.Second)},
+			options: discover.ExplainOptions{Elsewhere: 10 * time.Second},
 			make:    external("real", "127.0.0.1", `{"ID": "ghost", "Service": %q, "Port": 1}`, "%.0s"),
 		},
 		{
@@ -396,7 +396,7 @@ func explainTable(t *testing.T) []explained {
 		},
 		{
 			name: "note: left out and answers", note: discover.AnswersHere, kind: discover.CheckNotRun, sentence: "it answers from here all the same: tcp 127.0.0.1:",
-			options: []discover.ExplainOption{discover.Probing(discover.TCPProbe, discover.ProbeOptions{})},
+			options: discover.ExplainOptions{Probe: discover.TCPProbe},
 			make: func(t *testing.T, w *explainWorld, service string) {
 				_, port, _ := net.SplitHostPort(grpcHealth)
 				consulPut(t, w.server, "/v1/agent/service/register", `{"Name": "`+service+`", "Address": "127.0.0.1", "Port": `+port+`, "Check": {"TTL": "1h"}}`)
@@ -421,7 +421,7 @@ func TestConsulExplainACL(t *testing.T) {
 	ctx := t.Context()
 	manager := discoverClient(t, discover.Config{Address: server.Addr, Token: server.Token})
 	registerTTL(ctx, t, manager, "auth-service", 1, discover.Passing)
-	elsewhere := discover.Elsewhere(10 * time.Second)
+	elsewhere := discover.ExplainOptions{Elsewhere: 10 * time.Second}
 
 	all, err := manager.Explain(ctx, "lost", discover.Query{Version: "v1"}, elsewhere)
 	if err != nil || len(all) != 1 || all[0].Causes[0].Kind != discover.NotInCatalogue {

@@ -92,11 +92,11 @@ func runExplain(ctx context.Context, opts *ExplainOptions) error {
 	if err != nil {
 		return err
 	}
-	looks, err := opts.looks()
+	look, err := opts.look()
 	if err != nil {
 		return err
 	}
-	all, err := client.Explain(ctx, opts.Name, opts.Query, looks...)
+	all, err := client.Explain(ctx, opts.Name, opts.Query, look)
 	if len(all) == 0 {
 		return hinted(err)
 	}
@@ -112,17 +112,15 @@ func runExplain(ctx context.Context, opts *ExplainOptions) error {
 	return hinted(err)
 }
 
-// looks are the places to look at beside the catalogue.
-func (o *ExplainOptions) looks() ([]discover.ExplainOption, error) {
-	var looks []discover.ExplainOption
+// look is where to look beside the catalogue.
+func (o *ExplainOptions) look() (look discover.ExplainOptions, err error) {
 	if !o.Here {
-		looks = append(looks, discover.Elsewhere(elsewhere))
+		look.Elsewhere = elsewhere
 	}
-	if !o.Probe {
-		return looks, nil
+	if o.Probe {
+		look.Probe, err = (&ProbeOptions{Context: o.Context}).prober()
 	}
-	choose, err := (&ProbeOptions{Context: o.Context}).prober()
-	return append(looks, discover.Probing(choose, discover.ProbeOptions{})), err
+	return look, err
 }
 
 func (o *ExplainOptions) write(all []discover.Explanation) error {

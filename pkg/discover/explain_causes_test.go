@@ -38,9 +38,9 @@ func (f fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // ask explains the service "svc" of a fake agent.
-func (f fake) ask(t *testing.T, q discover.Query, options ...discover.ExplainOption) ([]discover.Explanation, error) {
+func (f fake) ask(t *testing.T, q discover.Query, o discover.ExplainOptions) ([]discover.Explanation, error) {
 	t.Helper()
-	return client(t, discover.Config{Address: serve(t, f.ServeHTTP).URL}).Explain(t.Context(), "svc", q, options...)
+	return client(t, discover.Config{Address: serve(t, f.ServeHTTP).URL}).Explain(t.Context(), "svc", q, o)
 }
 
 // entryJSON is an instance as Consul tells it.
@@ -85,7 +85,7 @@ func TestHowChecksFail(t *testing.T) {
 	} {
 		checks := fmt.Sprintf(`{"CheckID": "c", "Name": "api", "Type": %q, "Status": "critical", "ServiceID": "svc-1", "Output": %q}`, row.kind, row.output)
 		f := fake{"/v1/health/service/svc": "[" + entryJSON(nodeJSON, serviceJSON, checks) + "]"}
-		all, err := f.ask(t, discover.Query{})
+		all, err := f.ask(t, discover.Query{}, discover.ExplainOptions{})
 		if err != nil || len(all) != 1 || len(all[0].Causes) != 1 {
 			t.Fatalf("%s: %+v, %v", row.output, all, err)
 		}
@@ -116,7 +116,7 @@ func TestChecksThatAreNoOutput(t *testing.T) {
 		{`"CheckID": "disk", "Name": "disk", "Output": "full"`, discover.CheckCritical, `its node's check "disk" is critical: full`},
 	} {
 		checks := `{"Status": "critical", ` + row.check + `}`
-		all, err := fake{"/v1/health/service/svc": "[" + entryJSON(nodeJSON, serviceJSON, checks) + "]"}.ask(t, discover.Query{})
+		all, err := fake{"/v1/health/service/svc": "[" + entryJSON(nodeJSON, serviceJSON, checks) + "]"}.ask(t, discover.Query{}, discover.ExplainOptions{})
 		if err != nil || len(all[0].Causes) != 1 || all[0].Causes[0].Kind != row.kind || all[0].Causes[0].Sentence != row.sentence {
 			t.Errorf("%s: got %+v, %v", row.check, all, err)
 		}
@@ -154,7 +154,7 @@ func TestNearMisses(t *testing.T) {
 		{`"Meta": {"TEAM": "core"}`, discover.Query{Meta: map[string]string{"team": "core"}}, discover.MetaMissing, "TEAM=core", "it has no team in its metadata, so it is not core; its TEAM=core does not count"},
 	} {
 		f := fake{"/v1/health/service/svc": "[" + entryJSON(nodeJSON, service(row.fields), "") + "]"}
-		all, err := f.ask(t, row.q)
+		all, err := f.ask(t, row.q, discover.ExplainOptions{})
 		if err != nil || len(all) != 1 || len(all[0].Causes) != 1 {
 			t.Fatalf("%s: %+v, %v", row.fields, all, err)
 		}
@@ -185,7 +185,7 @@ func TestNotes(t *testing.T) {
 		{nodeJSON, `{"ID": "x", "Service": "svc", "Address": "db.example.com", "Port": 1}`, "", "", ""},
 	} {
 		f := fake{"/v1/health/service/svc": "[" + entryJSON(row.node, row.service, row.check) + "]"}
-		all, err := f.ask(t, discover.Query{Health: discover.Any})
+		all, err := f.ask(t, discover.Query{Health: discover.Any}, discover.ExplainOptions{})
 		if err != nil || len(all) != 1 || !all[0].Included() {
 			t.Fatalf("%+v, %v", all, err)
 		}
@@ -199,7 +199,7 @@ func TestNotes(t *testing.T) {
 
 func TestSameAddressTwice(t *testing.T) {
 	two := entryJSON(nodeJSON, `{"ID": "a", "Service": "svc", "Port": 80}`, "") + "," + entryJSON(nodeJSON, `{"ID": "b", "Service": "svc", "Port": 80}`, "")
-	all, err := fake{"/v1/health/service/svc": "[" + two + "]"}.ask(t, discover.Query{})
+	all, err := fake{"/v1/health/service/svc": "[" + two + "]"}.ask(t, discover.Query{}, discover.ExplainOptions{})
 	if err != nil || all[0].Notes[0].Has != "b" || all[1].Notes[0].Has != "a" || all[0].Notes[0].Kind != discover.SameAddress {
 		t.Errorf("got %+v, %v", all, err)
 	}
@@ -208,7 +208,7 @@ func TestSameAddressTwice(t *testing.T) {
 // TestExplanationRoundTrip: who reads the JSON has everything.
 func TestExplanationRoundTrip(t *testing.T) {
 	checks := `{"CheckID": "c", "Status": "critical", "Output": "x", "Definition": {"DeregisterCriticalServiceAfter": "1m"}}`
-	all, err := fake{"/v1/health/service/svc": "[" + entryJSON(nodeJSON, serviceJSON, checks) + "]"}.ask(t, discover.Query{Version: "v1"})
+	all, err := fake{"/v1/health/service/svc": "[" + entryJSON(nodeJSON, serviceJSON, checks) + "]"}.ask(t, discover.Query{Version: "v1"}, discover.ExplainOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func ExampleClient_Explain() {
 		}
 	}
 
-	all, err := client.Explain(ctx, "auth-service", discover.Query{Version: "v1"}, discover.Elsewhere(time.Second))
+	all, err := client.Explain(ctx, "auth-service", discover.Query{Version: "v1"}, discover.ExplainOptions{Elsewhere: time.Second})
 	for _, e := range all {
 		for _, cause := range e.Causes {
 			fmt.Printf("%s: %s: %s\n", e.Instance.HostPort(), cause.Kind, cause.Sentence)

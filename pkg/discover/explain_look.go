@@ -13,50 +13,40 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// ExplainOption has Explain look at more than the catalogue of the query's datacenter.
-type ExplainOption func(*look)
+// ExplainOptions have Explain look at more than the catalogue of the query's datacenter. The zero value does not.
+type ExplainOptions struct {
+	// Elsewhere is for how long at most to look also at what the agent itself knows of the service, and in the other
+	// datacenters. A datacenter that does not answer within it, or an agent that refuses, adds nothing. 0 does not look.
+	Elsewhere time.Duration
+	// Probe, when it is not nil, is how each instance of the query's datacenter is probed from here: one that does not
+	// answer is left out with ProbeFailed, and one that is left out and answers gets a note.
+	Probe Prober
+}
 
 // look is one explanation in the making.
 type look struct {
-	client    *Client
-	name      string
-	query     Query
-	elsewhere time.Duration
-	prober    Prober
-	probes    ProbeOptions
-}
-
-// Elsewhere has Explain look also at what the agent itself knows of the service, and in the other datacenters, for at
-// most the given time. A datacenter that does not answer within it, or an agent that refuses, adds nothing.
-func Elsewhere(limit time.Duration) ExplainOption {
-	return func(l *look) { l.elsewhere = limit }
-}
-
-// Probing has Explain probe each instance of the query's datacenter from here: one that does not answer is left out
-// with ProbeFailed, and one that is left out and answers gets a note.
-func Probing(choose Prober, o ProbeOptions) ExplainOption {
-	return func(l *look) { l.prober, l.probes = choose, o }
+	ExplainOptions
+	client *Client
+	name   string
+	query  Query
 }
 
 // Explain returns every known instance of the service with the reasons that keep it out of the query; an instance
 // without reasons is in. A service that nobody has registered is an *UnknownServiceError. When ACLs hide a part of
 // the reply, what is known is returned beside an error that is ErrFiltered. Other errors are *RequestError.
-func (c *Client) Explain(ctx context.Context, name string, q Query, options ...ExplainOption) ([]Explanation, error) {
-	l := &look{client: c, name: name, query: q}
-	for _, option := range options {
-		option(l)
-	}
+func (c *Client) Explain(ctx context.Context, name string, q Query, o ExplainOptions) ([]Explanation, error) {
+	l := &look{ExplainOptions: o, client: c, name: name, query: q}
 	all, err := l.known(ctx)
 	if err != nil && !errors.Is(err, ErrFiltered) && !errors.Is(err, ErrNoInstance) {
 		return nil, err
 	}
-	if l.elsewhere > 0 {
+	if l.Elsewhere > 0 {
 		all = append(all, l.lookElsewhere(ctx, all, errors.Is(err, ErrFiltered))...)
 	}
 	if errors.Is(err, ErrNoInstance) && len(all) > 0 {
 		err = nil
 	}
-	if l.prober != nil {
+	if l.Probe != nil {
 		l.probe(ctx, all)
 	}
 	noteSameAddress(all)
@@ -135,7 +125,7 @@ func (c *Client) freshOutputs(ctx context.Context, list []Instance) map[string]*
 
 // lookElsewhere explains what the catalogue of the query's datacenter does not tell.
 func (l *look) lookElsewhere(ctx context.Context, known []Explanation, hidden bool) []Explanation {
-	ctx, cancel := context.WithTimeout(ctx, l.elsewhere)
+	ctx, cancel := context.WithTimeout(ctx, l.Elsewhere)
 	defer cancel()
 	agent, _ := l.client.self(ctx) // it may refuse, and then tells nothing
 	asked := cmp.Or(l.client.datacenterOf(l.query), agent.Config.Datacenter)
@@ -235,7 +225,7 @@ func (l *look) probe(ctx context.Context, all []Explanation) {
 			here, instances = append(here, i), append(instances, e.Instance)
 		}
 	}
-	for i, result := range ProbeAll(ctx, instances, l.prober, l.probes) {
+	for i, result := range ProbeAll(ctx, instances, l.Probe, ProbeOptions{}) {
 		e := &all[here[i]]
 		seen := fmt.Sprintf("%s %s", result.Kind, result.Target)
 		switch {

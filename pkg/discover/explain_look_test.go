@@ -57,7 +57,7 @@ func TestElsewhere(t *testing.T) {
 		{"nobody tells anything else", fake{"/v1/health/service/svc": known}, "", nil},
 	} {
 		t.Run(row.what, func(t *testing.T) {
-			all, err := row.agent.ask(t, discover.Query{}, discover.Elsewhere(5*time.Second))
+			all, err := row.agent.ask(t, discover.Query{}, discover.ExplainOptions{Elsewhere: 5 * time.Second})
 			if !errors.Is(err, row.err) {
 				t.Fatalf("got %v", err)
 			}
@@ -86,7 +86,7 @@ func TestElsewhereIsBounded(t *testing.T) {
 		"/v1/catalog/datacenters": `["dc1", "dc2"]`, "/v1/health/service/svc?dc=dc2": "hang",
 	}
 	start := time.Now()
-	all, err := f.ask(t, discover.Query{}, discover.Elsewhere(50*time.Millisecond))
+	all, err := f.ask(t, discover.Query{}, discover.ExplainOptions{Elsewhere: 50 * time.Millisecond})
 	if took := time.Since(start); err != nil || len(all) != 2 || took > 2*time.Second {
 		t.Errorf("%d explained in %s, %v", len(all), took, err)
 	}
@@ -95,7 +95,7 @@ func TestElsewhereIsBounded(t *testing.T) {
 // TestGhost: an instance that only the catalogue keeps on the agent's own node.
 func TestGhost(t *testing.T) {
 	f := fake{"/v1/health/service/svc": "[" + entryJSON(nodeJSON, serviceJSON, "") + "]", "/v1/agent/self": selfJSON, "/v1/agent/services": `{}`, "/v1/agent/checks": `{}`}
-	all, err := f.ask(t, discover.Query{}, discover.Elsewhere(5*time.Second))
+	all, err := f.ask(t, discover.Query{}, discover.ExplainOptions{Elsewhere: 5 * time.Second})
 	if err != nil || len(all) != 1 || len(all[0].Notes) != 1 || all[0].Notes[0].Kind != discover.UnknownToAgent {
 		t.Errorf("got %+v, %v", all, err)
 	}
@@ -104,7 +104,7 @@ func TestGhost(t *testing.T) {
 // TestPartlyHidden: what ACLs show is explained beside the error.
 func TestPartlyHidden(t *testing.T) {
 	f := fake{"/v1/health/service/svc": "hidden [" + entryJSON(nodeJSON, serviceJSON, "") + "]"}
-	all, err := f.ask(t, discover.Query{})
+	all, err := f.ask(t, discover.Query{}, discover.ExplainOptions{})
 	if !errors.Is(err, discover.ErrFiltered) || len(all) != 1 || !all[0].Included() {
 		t.Errorf("got %+v, %v", all, err)
 	}
@@ -125,7 +125,7 @@ func TestProbing(t *testing.T) {
 		}
 		register(t, c, "s", strconv.Itoa(i), number, discover.Passing)
 	}
-	probing := discover.Probing(discover.TCPProbe, discover.ProbeOptions{})
+	probing := discover.ExplainOptions{Probe: discover.TCPProbe}
 	all, err := c.Explain(t.Context(), "s", discover.Query{}, probing)
 	if err != nil {
 		t.Fatal(err)

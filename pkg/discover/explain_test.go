@@ -48,7 +48,7 @@ func TestExplain(t *testing.T) {
 	server, c := start(t)
 	shop(t, c)
 	put(t, server, "/v1/agent/service/maintenance/auth-service-127.0.0.1-4004?enable=true&reason=new+disk", "")
-	all, err := c.Explain(t.Context(), "auth-service", discover.Query{Version: "v1", Tags: []string{"prod", "auth"}})
+	all, err := c.Explain(t.Context(), "auth-service", discover.Query{Version: "v1", Tags: []string{"prod", "auth"}}, discover.ExplainOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestOutputOfTheNeverGood(t *testing.T) {
 func TestExplanationJSON(t *testing.T) {
 	_, c := start(t)
 	register(t, c, "s", "v1", 1, discover.Critical, "t")
-	all, err := c.Explain(t.Context(), "s", discover.Query{})
+	all, err := c.Explain(t.Context(), "s", discover.Query{}, discover.ExplainOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestExplainAgreesWithInstances(t *testing.T) {
 			Version: version.Draw(r, "wanted version"), Tags: rapid.SliceOfN(tag, 0, 2).Draw(r, "wanted tags"),
 			Health: rapid.SampledFrom([]discover.Health{"", discover.Passing, discover.Warning, discover.Any}).Draw(r, "wanted health"),
 		}
-		all, err := c.Explain(t.Context(), name, q)
+		all, err := c.Explain(t.Context(), name, q, discover.ExplainOptions{})
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestSentencesAreSafe(t *testing.T) {
 			r.Fatal(err)
 		}
 		q := discover.Query{Version: text("wanted version"), Tags: []string{text("wanted tag")}, Meta: map[string]string{text("wanted key"): text("wanted value")}}
-		all, err := fake{"/v1/health/service/svc": string(reply)}.ask(t, q)
+		all, err := fake{"/v1/health/service/svc": string(reply)}.ask(t, q, discover.ExplainOptions{})
 		if err != nil || len(all) != 1 {
 			r.Fatalf("%d explained, %v", len(all), err)
 		}

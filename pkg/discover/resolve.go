@@ -95,7 +95,7 @@ func (c *Client) Resolve(ctx context.Context, name string, o ResolveOptions) (Re
 	if o.Tag != "" {
 		query.Tags = []string{o.Tag}
 	}
-	known, unknown := c.Explain(ctx, name, query)
+	known, unknown := c.Explain(ctx, name, query, ExplainOptions{})
 	if unknown != nil && !errors.Is(unknown, ErrNoInstance) {
 		return Resolution{}, unknown
 	}
