@@ -15,6 +15,7 @@ import (
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/output"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/events/spool"
 )
 
 // EmitOptions are what `events emit` works with.
@@ -24,6 +25,7 @@ type EmitOptions struct {
 	Context  func() (*config.Context, error)
 	Guard    func(ctx context.Context, what string) error
 	Validate events.Validator
+	Spool    func() (*spool.Spool, error)
 	Output   output.Flags
 	Event    events.NewEvent
 	Data     string
@@ -32,13 +34,18 @@ type EmitOptions struct {
 
 // NewCmdEmit returns the verb; runF replaces its run in tests.
 func NewCmdEmit(f *app.Factory, runF func(*EmitOptions) error) *cobra.Command {
-	opts := &EmitOptions{IO: f.IO, Events: f.Events, Context: f.Context, Guard: f.Guard, Validate: validator(f)}
+	opts := &EmitOptions{IO: f.IO, Events: f.Events, Context: f.Context, Guard: f.Guard, Validate: validator(f), Spool: f.Spool}
 	cmd := &cobra.Command{
 		Use:   "emit TYPE --service SERVICE --data JSON",
 		Short: "Build one event and produce it",
 		Long: `Wrap data in an envelope with a new id and the present time, check it against the
 conventions and the topic's schema, produce it to {env}.SERVICE.TYPE.{version},
 and wait until every in-sync replica has it.
+
+An event that is not valid is stored nowhere. One that the broker refuses goes to
+the topic's dead letters. One whose outcome is unknown after 10 s is kept in the
+context's spool, and "events produce --spool" sends it. Which of these it was is
+said, and the exit code is not 0.
 
 The environment is the context's. --data - reads standard input.`,
 		Example: `suokectl events emit user-registered --service auth-service --data '{"user_id":"u-1","email":"ada@example.org"}' --key u-1` + "\n" +
@@ -124,12 +131,12 @@ func (o *EmitOptions) complete() error {
 }
 
 func emit(ctx context.Context, client *events.Client, opts *EmitOptions) (events.Emitted, error) {
-	producer, err := client.NewProducer(ctx, events.ProducerOptions{Validate: opts.Validate})
+	producer, err := openProducer(ctx, opts.IO, client, opts.Spool, events.ProducerOptions{Validate: opts.Validate})
 	if err != nil {
 		return events.Emitted{}, err
 	}
 	emitted, err := producer.Emit(ctx, opts.Event)
-	return emitted, firstError(err, producer.Close(ctx))
+	return emitted, firstError(producer.explain(err), producer.Close(ctx))
 }
 
 // firstError returns the error that came first; a later one follows from it.

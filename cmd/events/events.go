@@ -12,6 +12,7 @@ import (
 	"github.com/suokelife/suokectl/internal/complete"
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/events/spool"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
@@ -50,6 +51,10 @@ func explain(err error) error {
 		return failure.WithHint(err, "`suokectl events topics list` shows what there is; `suokectl events topics create "+unknown.Topic+"` makes it")
 	case errors.As(err, &name):
 		return failure.WithHint(err, "a topic is named env.service.event-type.version, such as prod.auth-service.user-registered.v1")
+	case errors.Is(err, spool.ErrInUse):
+		return failure.WithHint(err, "another suokectl uses the spool of this context: wait until it ends")
+	case errors.As(err, &outcome) && outcome.Spool != "":
+		return failure.WithHint(err, "`suokectl events produce --spool` sends it with the same id; it may then be stored twice, so consumers must be idempotent by meta.id")
 	case errors.As(err, &outcome):
 		return failure.WithHint(err, "look with `suokectl events consume "+outcome.Topic+" --from -5m --until now` before sending it again; consumers must be idempotent by meta.id")
 	}

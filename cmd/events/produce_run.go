@@ -52,6 +52,13 @@ type lineProblem struct {
 	Error   string `json:"error"`
 }
 
+// isKept reports that an event was not acknowledged and is in the spool, and
+// so is no reason to end the run.
+func isKept(err error) bool {
+	var notSent *events.NotSentError
+	return errors.As(err, &notSent) && notSent.Spool != ""
+}
+
 func (r productionReport) count(outcome string) int { return r.Counts[outcome] }
 
 // err is the error of a production in which some line was not acknowledged.
@@ -74,7 +81,7 @@ func (r productionReport) err() error {
 type production struct {
 	topic    string
 	dryRun   bool
-	producer *events.Producer
+	producer *producer
 
 	mu       sync.Mutex
 	acked    lineSet
@@ -151,8 +158,9 @@ func (p *production) settle(number int, err error) {
 		p.acked.add(number)
 		return
 	}
+	err = p.producer.explain(err)
 	outcome := outcomeOf(err)
-	if outcome == outcomeNotSent && p.notSent == nil {
+	if outcome == outcomeNotSent && p.notSent == nil && !isKept(err) {
 		p.notSent = err
 	}
 	p.counts[outcome]++

@@ -2,9 +2,12 @@ package app
 
 import (
 	"fmt"
+	"net/url"
+	"path/filepath"
 
 	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/events/spool"
 )
 
 // Events returns the client of the context's Kafka cluster. Nothing is dialled
@@ -43,4 +46,18 @@ func secureKafka(cfg *events.Config, k config.Kafka) (err error) {
 		cfg.SASL = &events.SASL{Mechanism: s.Mechanism, Username: s.Username, Password: s.Password}
 	}
 	return err
+}
+
+// Spool opens the spool of the context's Kafka cluster, in which events are
+// kept that no broker has acknowledged. The caller closes it.
+func (f *Factory) Spool() (*spool.Spool, error) {
+	context, err := f.Context()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := f.Paths()
+	if err != nil {
+		return nil, err
+	}
+	return spool.Open(filepath.Join(paths.State, "spool", url.PathEscape(context.Name)), spool.Options{})
 }

@@ -50,6 +50,15 @@ func (e Entry) appendPayload(b []byte) []byte {
 	return b
 }
 
+// size is what the entry takes on disk at most.
+func (e Entry) size() int64 {
+	n := payloadAt + len(e.Topic) + len(e.Key) + len(e.Value) + 6*binary.MaxVarintLen64
+	for _, h := range e.Headers {
+		n += len(h.Key) + len(h.Value) + 2*binary.MaxVarintLen64
+	}
+	return int64(n)
+}
+
 // appendBytes appends the length plus one, and 0 for nil.
 func appendBytes(b, text []byte) []byte {
 	if text == nil {

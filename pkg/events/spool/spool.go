@@ -18,8 +18,10 @@ import (
 const (
 	// DefaultMaxBytes bounds a spool's files, about 200,000 events of 300 bytes.
 	DefaultMaxBytes = 64 << 20
-	// segmentBytes is the size at which a segment is followed by a new one.
-	segmentBytes = 4 << 20
+	// maxSegment is the size at which a segment is followed by a new one; in a
+	// small spool it is a part of the bound.
+	maxSegment    = 4 << 20
+	segmentsAFull = 16
 
 	suffix        = ".spool"
 	damagedSuffix = ".damaged"
@@ -147,6 +149,11 @@ func (s *Spool) loadSegment(name string) error {
 	for _, f := range frames {
 		if f.State != removed && s.entries[f.ID] == nil {
 			s.add(seg, f)
+		} else if f.State != removed { // tidied up when the process ended
+			twin := &place{segment: seg, at: f.at}
+			if err := s.with(seg, func(file *os.File) error { return overwrite(file, removed, []*place{twin}) }); err != nil {
+				return err
+			}
 		}
 	}
 	return s.retire(seg)
@@ -211,6 +218,9 @@ func (s *Spool) Append(entries ...Entry) error {
 	if err := s.roll(); err != nil {
 		return fmt.Errorf("begin a segment in %s: %w", s.dir, err)
 	}
+	if err := s.makeRoom(entries); err != nil {
+		return err
+	}
 	var text []byte
 	var frames []frame
 	for _, e := range entries {
@@ -221,14 +231,29 @@ func (s *Spool) Append(entries ...Entry) error {
 		text = appendFrame(text, s.current.mark, e)
 		frames = append(frames, frame{Entry: e, at: s.current.size + int64(start), size: int64(len(text) - start)})
 	}
-	if s.bytes+int64(len(text)) > s.max {
-		return fmt.Errorf("%w: %s holds %d bytes of at most %d", ErrFull, s.dir, s.bytes, s.max)
-	}
 	if err := s.write(text); err != nil {
 		return fmt.Errorf("write to the spool %s: %w", s.dir, err)
 	}
 	for _, f := range frames {
 		s.add(s.current, f)
+	}
+	return nil
+}
+
+// makeRoom returns ErrFull when entries do not fit, even after tidying up.
+func (s *Spool) makeRoom(entries []Entry) error {
+	var need int64
+	for _, e := range entries {
+		need += e.size()
+	}
+	if s.bytes+need <= s.max {
+		return nil
+	}
+	if err := s.compact(need); err != nil {
+		return fmt.Errorf("tidy up the spool %s: %w", s.dir, err)
+	}
+	if s.current == nil || s.bytes+need > s.max {
+		return fmt.Errorf("%w: %s holds %d bytes of at most %d", ErrFull, s.dir, s.bytes, s.max)
 	}
 	return nil
 }
@@ -257,9 +282,11 @@ func (s *Spool) leave() error {
 	return errors.Join(err, s.retire(seg))
 }
 
+func (s *Spool) segmentBytes() int64 { return min(maxSegment, s.max/segmentsAFull) }
+
 // roll makes sure that there is a segment to append to.
 func (s *Spool) roll() error {
-	if s.current != nil && s.current.size < segmentBytes {
+	if s.current != nil && s.current.size < s.segmentBytes() {
 		return nil
 	}
 	if s.current != nil {
@@ -307,17 +334,21 @@ func (s *Spool) Get(id uint64) (Entry, error) {
 	if p == nil {
 		return Entry{}, fmt.Errorf("entry %d: %w", id, ErrNoEntry)
 	}
+	return s.read(p)
+}
+
+func (s *Spool) read(p *place) (Entry, error) {
 	text := make([]byte, p.Bytes)
 	err := s.with(p.segment, func(f *os.File) error {
 		_, err := f.ReadAt(text, p.at)
 		return err
 	})
 	if err != nil {
-		return Entry{}, fmt.Errorf("read entry %d of the spool: %w", id, err)
+		return Entry{}, fmt.Errorf("read entry %d of the spool: %w", p.ID, err)
 	}
 	e, _, ok := readFrame(text, text[:markSize])
-	if !ok || e.ID != id {
-		return Entry{}, fmt.Errorf("read entry %d of the spool: %s is damaged at byte %d", id, p.segment.name, p.at)
+	if !ok || e.ID != p.ID {
+		return Entry{}, fmt.Errorf("read entry %d of the spool: %s is damaged at byte %d", p.ID, p.segment.name, p.at)
 	}
 	return e, nil
 }
