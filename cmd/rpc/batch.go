@@ -160,7 +160,9 @@ func runBatch(ctx context.Context, opts *BatchOptions) error {
 	}
 	summary, err := opts.run(ctx, caller, journal, in)
 	if journal != nil {
-		err = errors.Join(err, journal.Close())
+		if closed := journal.Close(); err == nil {
+			err = closed
+		}
 	}
 	opts.sumUp(summary)
 	return opts.verdict(summary, err)

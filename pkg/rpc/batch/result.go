@@ -61,6 +61,14 @@ func bad(number int, e Entry, err error, column int) Result {
 	}
 }
 
+// unknown is the result of a call that an earlier run left in flight.
+func unknown(number int, e Entry) *Result {
+	return &Result{
+		Line: number, ID: e.ID, Target: e.Target, Method: e.Method,
+		Outcome: OutcomeUnknown, Message: "it was in flight when an earlier run ended",
+	}
+}
+
 // called is the result of a call.
 func called(number int, e Entry, call *rpc.Call) Result {
 	r := Result{

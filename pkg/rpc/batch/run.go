@@ -213,15 +213,13 @@ func (r *run) replay(l line, place int) (known bool, err error) {
 		return false, nil
 	case past.sum != l.sum():
 		return false, fmt.Errorf("%w: line %d was another one", ErrOtherInput, l.number)
-	case past.size == 0 && r.ResendUnknown:
-		return false, nil
 	case past.size == 0:
-		r.tally.count("", OutcomeUnknown, 0)
-		unknown := Result{Line: l.number, Outcome: OutcomeUnknown, Message: "it was in flight when an earlier run ended"}
-		if e, err := parse(l, r.Bare); err == nil {
-			unknown.ID, unknown.Target, unknown.Method = e.ID, e.Target, e.Method
+		e, wrong := parse(l, r.Bare)
+		if r.ResendUnknown || wrong != nil { // which cannot have been sent
+			return false, nil
 		}
-		return true, r.put(place, unknown.append(nil))
+		r.tally.count("", OutcomeUnknown, 0)
+		return true, r.put(place, unknown(l.number, e).append(nil))
 	}
 	text, err := r.Journal.result(past)
 	if err == nil {
