@@ -124,10 +124,11 @@ func describeAll(opts *DescribeOptions, d *rpc.Descriptors) error {
 		return output.List(opts.IO, opts.Output, definitionView(), all)
 	}
 	for i, d := range all {
+		text := "// " + d.Symbol + "\n" + d.Source // the source alone does not name its package
 		if i > 0 {
-			d.Source = "\n" + d.Source
+			text = "\n" + text
 		}
-		if err := output.Text(opts.IO, "%s\n", opts.IO.Clean(d.Source)); err != nil {
+		if err := output.Text(opts.IO, "%s\n", opts.IO.Clean(text)); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -152,7 +151,7 @@ func (o *CallOptions) fill(ctx context.Context, cmd *cobra.Command, args []strin
 	o.body = o.Data
 	if o.From == "" {
 		if len(args) != 2 {
-			return failure.Usagef("call wants TARGET and METHOD, or --from FILE; %d arguments are given", len(args))
+			return failure.Usagef("call wants TARGET and METHOD, or --from FILE")
 		}
 		o.Target, o.Method = args[0], args[1]
 		return nil
@@ -175,7 +174,7 @@ func (o *CallOptions) fill(ctx context.Context, cmd *cobra.Command, args []strin
 func (o *CallOptions) expanded(ctx context.Context, body string, getenv func(string) string) (string, []string, error) {
 	c := savedCall{Body: body, Headers: slices.Clone(o.Headers)}
 	if err := c.expand(ctx, config.Expander{Getenv: getenv}); err != nil {
-		return "", nil, &failure.UsageError{Err: errors.Join(err)}
+		return "", nil, &failure.UsageError{Err: err}
 	}
 	return c.Body, c.Headers, nil
 }
