@@ -28,7 +28,7 @@ import (
 const (
 	tortureTopic   = "test.torture-service.thing-happened.v1"
 	tortureLetters = tortureTopic + ".dlq"
-	tortureRounds  = 7
+	tortureRounds  = 6
 	tortureKeys    = 24
 	// tortureAck is short, so that many outcomes are unknown.
 	tortureAck = 1500 * time.Millisecond
