@@ -137,6 +137,7 @@ type identity struct {
 	next   http.RoundTripper
 }
 
+// A page that answers to a write is an error: the API client does not read what it takes for an acknowledgement.
 func (i *identity) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	query := req.URL.Query()
@@ -164,7 +165,12 @@ func (i *identity) RoundTrip(req *http.Request) (*http.Response, error) {
 	if own, ok := req.Context().Value(ownTransport{}).(*http.Transport); ok {
 		return own.RoundTrip(req)
 	}
-	return i.next.RoundTrip(req)
+	reply, err := i.next.RoundTrip(req)
+	if err == nil && req.Method != http.MethodGet && strings.HasPrefix(reply.Header.Get("Content-Type"), "text/html") && reply.StatusCode == http.StatusOK {
+		_ = reply.Body.Close() // it is not read
+		return nil, errors.New("a web page answered; is this Consul's HTTP port?")
+	}
+	return reply, err
 }
 
 // ownTransport is the key under which a context carries the transport of who shares no connections.

@@ -37,7 +37,7 @@ type DNSRecord struct {
 	Port       int      `json:"port"`
 	Priority   int      `json:"priority"`
 	Weight     int      `json:"weight"`
-	TTLS       int      `json:"ttl_s"`
+	TTLS       int      `json:"ttl_seconds"`
 }
 
 // The transports of DNS.
@@ -141,13 +141,18 @@ func (s dnsServer) addresses(ctx context.Context, name string) ([]string, error)
 // addressesIn are the addresses by their names in lower case.
 func addressesIn(records []dnsmessage.Resource) map[string][]string {
 	out := map[string][]string{}
+	add := func(name string, address netip.Addr) { // once: Consul repeats a node's for each of its instances
+		if text := address.String(); !slices.Contains(out[name], text) {
+			out[name] = append(out[name], text)
+		}
+	}
 	for _, r := range records {
 		name := strings.ToLower(r.Header.Name.String())
 		switch body := r.Body.(type) {
 		case *dnsmessage.AResource:
-			out[name] = append(out[name], netip.AddrFrom4(body.A).String())
+			add(name, netip.AddrFrom4(body.A))
 		case *dnsmessage.AAAAResource:
-			out[name] = append(out[name], netip.AddrFrom16(body.AAAA).String())
+			add(name, netip.AddrFrom16(body.AAAA))
 		}
 	}
 	return out

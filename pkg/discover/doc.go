@@ -7,9 +7,9 @@
 //	no instance of auth-service v1 passes (2 critical): auth-service-10.0.0.7-50051: check "Service 'auth-service'
 //	check" is critical: dial tcp 10.0.0.7:50051: connect: connection refused
 //
-// The same facts are data in [Client.Explain], which [ProbeAll] completes with what can be seen from here, and
-// [Client.Resolve] with what Consul's DNS says. [Client.Services] and [Client.Nodes] tell what there is at all,
-// counted, in few requests.
+// The same facts are data in [Client.Explain], which looks further when it is asked to: at what the agent alone knows,
+// in other datacenters, and from here by a [Prober]. [Client.Resolve] compares with what Consul's DNS says.
+// [Client.Services] and [Client.Nodes] tell what there is at all, counted, in few requests.
 //
 // # Watching
 //

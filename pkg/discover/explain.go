@@ -49,8 +49,8 @@ func (c Cause) aboutHealth() bool { return c.Check != nil }
 // Explanation is an instance with everything that keeps it out of a query.
 type Explanation struct {
 	Instance Instance `json:"instance"`
-	Causes   []Cause  `json:"causes"`          // none: it is in
-	Notes    []Note   `json:"notes,omitempty"` // what else is odd about it
+	Causes   []Cause  `json:"causes"` // none: it is in
+	Notes    []Note   `json:"notes"`  // what else is odd about it
 }
 
 // Included tells whether the query lets the instance in.

@@ -139,6 +139,9 @@ func (l *look) lookElsewhere(ctx context.Context, known []Explanation, hidden bo
 	return append(found, l.inOtherDatacenters(ctx, asked)...)
 }
 
+// serversOwn is the service as which Consul's servers register themselves. Their agents do not tell of it.
+const serversOwn = "consul"
+
 // onAgent explains the instances that only the agent tells of, and notes those of its node that only the catalogue does.
 func (l *look) onAgent(ctx context.Context, agent agentSelf, known []Explanation, hidden bool) []Explanation {
 	var services map[string]*wireService
@@ -152,7 +155,7 @@ func (l *look) onAgent(ctx context.Context, agent agentSelf, known []Explanation
 			continue
 		}
 		inCatalogue[e.Instance.ID] = true
-		if services[e.Instance.ID] == nil {
+		if services[e.Instance.ID] == nil && e.Instance.Name != serversOwn {
 			known[i].Notes = append(known[i].Notes, note(UnknownToAgent, agent.Config.NodeName,
 				"the agent of its node %s does not know it, and will remove it from the catalogue", agent.Config.NodeName))
 		}

@@ -31,7 +31,7 @@ func note(kind NoteKind, has, format string, args ...any) Note {
 
 // notes are what is odd about an instance that was asked for by name.
 func notes(name string, instance Instance) []Note {
-	var out []Note
+	out := []Note{}
 	if instance.Name != name {
 		out = append(out, note(NameDiffers, instance.Name, "it is registered as %s; Consul finds it as %s all the same", instance.Name, name))
 	}

@@ -267,6 +267,12 @@ func TestKVFailures(t *testing.T) {
 			}
 		})
 	}
+	page := fakeKV(t, discover.Config{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
+	for _, err := range []error{page.Put(t.Context(), discover.Entry{Key: "k"}), page.Delete(t.Context(), "k")} {
+		if err == nil || !strings.Contains(err.Error(), `"k": Consul at `) || !strings.Contains(err.Error(), "a web page answered") {
+			t.Errorf("got %v", err)
+		}
+	}
 	down := client(t, discover.Config{Address: "127.0.0.1:1"}).KV()
 	_, get := down.Get(t.Context(), "k")
 	for _, err := range []error{get, down.Put(t.Context(), discover.Entry{Key: "k"}), down.DeleteTree(t.Context(), "k")} {

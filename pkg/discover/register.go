@@ -74,7 +74,7 @@ func foreignMaintenance(check *api.AgentCheck) bool {
 func (c *Client) localChecks(ctx context.Context, id string) ([]*api.AgentCheck, error) {
 	known, err := c.consul.Agent().ChecksWithFilterOpts("ServiceID == "+strconv.Quote(id), (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
-		return nil, c.failed(err, "read the checks of %s", id)
+		return nil, c.failed(err, "read the checks of %s", cmp.Or(id, "the agent's node"))
 	}
 	var checks []*api.AgentCheck
 	for _, check := range known {

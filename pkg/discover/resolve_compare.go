@@ -186,6 +186,8 @@ func (c comparison) whyNotInDNS(i Instance) string {
 		return fmt.Sprintf("the name %s has characters that names in DNS may not have", c.Service)
 	case undiscoverable.MatchString(c.Tag):
 		return fmt.Sprintf("the tag %s has characters that names in DNS may not have", c.Tag)
+	case i.Health == Maintenance:
+		return "it is in maintenance, and DNS leaves that out"
 	case i.Health != Passing && i.Health != Warning:
 		return fmt.Sprintf("it is %s, and DNS leaves that out", i.Health)
 	case i.Health == Warning && c.settings.onlyPassing:
