@@ -63,10 +63,7 @@ func (t *timeline) dial(ctx context.Context, address string) (net.Conn, error) {
 	t.mu.Unlock()
 	network, where := "tcp", address
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		network, where = "unix", "/"+strings.TrimLeft(path, "/")
-		if !strings.HasPrefix(path, "/") {
-			where = path
-		}
+		network, where = "unix", strings.TrimPrefix(path, "//")
 	}
 	start := time.Now()
 	conn, err := new(net.Dialer).DialContext(ctx, network, where)
@@ -75,8 +72,8 @@ func (t *timeline) dial(ctx context.Context, address string) (net.Conn, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.dialled[address] = &dialled{connect: time.Since(start)}
-	return &timedConn{conn, address}, nil
+	t.dialled[where] = &dialled{connect: time.Since(start)}
+	return &timedConn{conn, where}, nil
 }
 
 // timedConn remembers the address for which it was made.
