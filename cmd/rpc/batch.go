@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
@@ -38,6 +39,8 @@ type BatchOptions struct {
 	Out           string
 	Journal       string
 	ResendUnknown bool
+	AllowUnknown  bool
+	definitions
 	connection
 }
 
@@ -109,6 +112,8 @@ func (o *BatchOptions) bindBatch(cmd *cobra.Command) {
 	flags.BoolVar(&o.ResendUnknown, "resend-unknown", false, "send again what was in flight when an earlier run was killed")
 	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along with each call; may be given again")
 	flags.BoolVar(&o.EmitDefaults, "emit-defaults", false, "show fields that have their default value")
+	flags.BoolVar(&o.AllowUnknown, "allow-unknown-fields", false, "drop fields of a request that its message does not have")
+	o.bindSources(cmd)
 	for _, name := range []string{"concurrency", "rate", "header"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
@@ -138,7 +143,7 @@ func (o *BatchOptions) validate() error {
 }
 
 func runBatch(ctx context.Context, opts *BatchOptions) error {
-	caller, err := opts.caller()
+	caller, err := opts.caller(ctx)
 	if err != nil {
 		return err
 	}
@@ -181,9 +186,18 @@ func (o *BatchOptions) purpose() string {
 }
 
 // caller dials as the flags say; targets of lines are dialled likewise.
-func (o *BatchOptions) caller() (*batch.Caller, error) {
-	request, err := (&CallOptions{Headers: o.Headers, Method: o.Method, EmitDefaults: o.EmitDefaults}).request()
-	if err != nil {
+func (o *BatchOptions) caller(ctx context.Context) (*batch.Caller, error) {
+	request := rpc.Request{Method: o.Method, EmitDefaults: o.EmitDefaults, AllowUnknown: o.AllowUnknown, Headers: metadata.MD{}}
+	for _, header := range o.Headers {
+		if err := addHeader(request.Headers, "--header", header); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if o.RPCOptions.ReflectHeaders, err = o.reflectHeaders(); err != nil {
+		return nil, err
+	}
+	if request.Descriptors, err = o.files(ctx); err != nil {
 		return nil, err
 	}
 	if o.Verbose > 0 {

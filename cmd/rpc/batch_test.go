@@ -156,7 +156,9 @@ func TestBatchSurvivesKills(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		<-ended
+		if err := <-ended; err == nil {
+			t.Fatal("it ended before it was killed")
+		}
 	}
 
 	cmd, talk := process(t, dir, args...)

@@ -30,12 +30,17 @@ type definitions struct {
 
 // bindDefinitions adds the flags.
 func (d *definitions) bindDefinitions(cmd *cobra.Command) {
+	d.bindSources(cmd)
+	cmd.Flags().StringVar(&d.ProtosetOut, "protoset-out", "", "write the definitions that were used to this `file`, for --protoset")
+}
+
+// bindSources adds those that say where definitions come from.
+func (d *definitions) bindSources(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&d.Protosets, "protoset", nil, "`file` with an encoded FileDescriptorSet to take definitions from in place of the server; may be given again")
 	flags.StringArrayVar(&d.Protos, "proto", nil, "proto source `file` to take definitions from in place of the server; may be given again")
 	flags.StringArrayVar(&d.ImportPaths, "import-path", nil, "`folder` in which proto sources and their imports are; may be given again")
 	flags.StringArrayVar(&d.ReflectHeaders, "reflect-header", nil, "`name: value` to send with questions to server reflection alone; may be given again")
-	flags.StringVar(&d.ProtosetOut, "protoset-out", "", "write the definitions that were used to this `file`, for --protoset")
 	_ = cmd.RegisterFlagCompletionFunc("reflect-header", cobra.NoFileCompletions)
 	_ = cmd.MarkFlagDirname("import-path")
 	_ = cmd.MarkFlagFilename("proto", "proto")

@@ -28,8 +28,8 @@ type Prepared struct {
 	kind    string
 }
 
-// Prepare finds the method of r, whose headers go with every call; its Body and
-// hooks are not used. Descriptors are asked now, and later only for what is in an
+// Prepare finds the method of r, whose headers go with every call; its Body,
+// Text and hooks are not used. Descriptors are asked now, and later only for what is in an
 // Any: close them after the last call. The errors are those of
 // [Descriptors.Method].
 func (ch *Channel) Prepare(d *Descriptors, r Request) (*Prepared, error) {
@@ -40,7 +40,7 @@ func (ch *Channel) Prepare(d *Descriptors, r Request) (*Prepared, error) {
 	r.Body, r.OnHeaders, r.OnMessage = nil, nil, nil
 	return &Prepared{
 		channel: ch, method: method, request: r, name: fullName(method), kind: kind(method),
-		codec: codec{types: typeResolver{d}, emitDefaults: r.EmitDefaults},
+		codec: codec{types: typeResolver{d}, emitDefaults: r.EmitDefaults, allowUnknown: r.AllowUnknown},
 	}, nil
 }
 

@@ -28,7 +28,8 @@ type Caller struct {
 	Dial func(ctx context.Context, target string) (*rpc.Channel, error)
 	// Target is that of entries without one.
 	Target string
-	// Request has the method of entries without one, and what all calls share.
+	// Request has the method of entries without one, and what all calls share. Its
+	// Descriptors, when set, define all methods.
 	Request rpc.Request
 	// MaxTime bounds a call with all its tries. 0 sets no bound.
 	MaxTime time.Duration
@@ -39,10 +40,10 @@ type Caller struct {
 
 // target is a channel and the methods that were asked for.
 type target struct {
-	once        sync.Once
-	channel     *rpc.Channel
-	descriptors *rpc.Descriptors
-	err         error
+	once      sync.Once
+	channel   *rpc.Channel
+	reflected *rpc.Descriptors
+	err       error
 
 	mu      sync.RWMutex
 	methods map[string]method
@@ -115,7 +116,7 @@ func (c *Caller) Close() error {
 	var errs []error
 	for _, t := range c.targets {
 		if t.channel != nil {
-			t.descriptors.Close()
+			t.reflected.Close()
 			errs = append(errs, t.channel.Close())
 		}
 	}
@@ -139,7 +140,7 @@ func (c *Caller) target(ctx context.Context, name string) (*target, error) {
 	}
 	t.once.Do(func() {
 		if t.channel, t.err = c.Dial(ctx, name); t.err == nil {
-			t.descriptors = t.channel.Reflect(ctx)
+			t.reflected = t.channel.Reflect(ctx)
 		}
 	})
 	return t, t.err
@@ -158,7 +159,11 @@ func (t *target) method(r rpc.Request) (method, error) {
 	if m, known = t.methods[r.Method]; known && !m.forgotten() {
 		return m, m.err
 	}
-	m.Prepared, m.err = t.channel.Prepare(t.descriptors, r)
+	from := r.Descriptors
+	if from == nil {
+		from = t.reflected
+	}
+	m.Prepared, m.err = t.channel.Prepare(from, r)
 	m.until = time.Time{}
 	if _, wrong := errors.AsType[*rpc.NotFoundError](m.err); m.err != nil && !wrong {
 		m.until = time.Now().Add(forgetAfter)

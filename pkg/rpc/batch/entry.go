@@ -139,7 +139,7 @@ func notInName(r rune) bool {
 // locate says where in a line an error of encoding/json is, in words that do not
 // speak of Go.
 func locate(l line, err error) *LineError {
-	if syntax, column := notJSON(l.text); syntax != nil {
+	if column, syntax := notJSON(l.text); syntax != nil {
 		return &LineError{l.number, column, syntax}
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
@@ -162,17 +162,16 @@ func locate(l line, err error) *LineError {
 
 // notJSON says why a text is not exactly one JSON value, and in which column; nil
 // when it is one.
-func notJSON(text []byte) (error, int) { //nolint:revive // the error is the answer
+func notJSON(text []byte) (column int, why error) {
 	if json.Valid(text) {
-		return nil, 0
+		return 0, nil
 	}
 	var discard json.RawMessage
 	err := json.Unmarshal(text, &discard)
-	column := 0
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		column = columnAt(text, syntax.Offset)
 	}
-	return fmt.Errorf("it is not JSON: %w", err), column
+	return column, fmt.Errorf("it is not JSON: %w", err)
 }
 
 // columnAt returns the column of the character that ends at an offset.

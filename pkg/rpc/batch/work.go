@@ -78,7 +78,7 @@ func (r *run) uncalled(l line, e Entry, err error) Result {
 		result.Outcome, result.Code = OutcomeFailed, rpc.CodeName(code)
 		return result
 	}
-	if syntax, column := notJSON(l.text); syntax != nil {
+	if column, syntax := notJSON(l.text); syntax != nil {
 		return bad(l.number, e, syntax, column)
 	}
 	return bad(l.number, e, err, 0)
