@@ -5,6 +5,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -43,6 +44,8 @@ const (
 	stormMost     = 8 // instances that live at a time
 )
 
+var stormSeed = flag.Uint64("storm-seed", 0, "what happens in the storm; 0 is anything")
+
 // TestStorm makes a hundred thousand calls while instances are killed, stopped and added at random. At most two are bad
 // and not known to be at a time, so that three tries reach a good one. What ends a call then is the retry budget alone,
 // 10 tokens of which each failure takes one and each success gives back a tenth: retries are made while more than 5 are
@@ -51,9 +54,12 @@ const (
 // It is not parallel: it counts goroutines.
 func TestStorm(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	seed := rand.Uint64()
+	seed := *stormSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
 	s := &storm{
-		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), consul: testenv.Consul(t),
+		t: t, random: rand.New(rand.NewPCG(seed, 0)), consul: testenv.Consul(t),
 		began: time.Now(), healthyFailures: map[string]int{},
 	}
 	t.Logf("seed %d", seed)
@@ -64,16 +70,17 @@ func TestStorm(t *testing.T) {
 	for range 6 {
 		s.add()
 	}
-	channel, err := rpc.NewChannel(t.Context(), s.observe(client))
+	ways := []*stormWay{{name: "Channel", channel: &stormChannel{storm: s}}, {name: "Pool"}}
+	channel, err := rpc.NewChannel(t.Context(), ways[0].channel.config(client))
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := rpc.NewPool(rpc.PoolConfig{
 		MaxAge: stormAge,
-		Dial:   func(rpc.Key) (rpc.Config, error) { return s.observe(client), nil },
+		Dial:   func(rpc.Key) (rpc.Config, error) { return ways[1].next(s).config(client), nil },
 		OnSwap: func(_ rpc.Key, err error) { s.swapped(err) },
 	})
-	ways := []*stormWay{{name: "Channel", conn: channel}, {name: "Pool", conn: pool.Conn(rpc.Key{Service: stormService})}}
+	ways[0].conn, ways[1].conn = channel, pool.Conn(rpc.Key{Service: stormService})
 	s.blow(ways)
 	if err := errors.Join(channel.Close(), pool.Close(), client.Close()); err != nil {
 		t.Error(err)
@@ -92,7 +99,6 @@ const stormService = "storm-service"
 // storm is a service whose instances come and go.
 type storm struct {
 	t      *testing.T
-	seed   uint64
 	random *rand.Rand
 	consul *testenv.ConsulServer
 	began  time.Time
@@ -133,10 +139,14 @@ func (e *episode) tally(c *stormChannel) *tally {
 }
 
 // stormChannel is a channel that is observed; the pool makes several.
-type stormChannel struct{ storm *storm }
+type stormChannel struct {
+	storm *storm
+	// pooled is whether it is one of the pool's: a call that fails when it has just been replaced is taken for its
+	// successor's.
+	pooled bool
+}
 
-func (s *storm) observe(client *discover.Client) rpc.Config {
-	c := &stormChannel{s}
+func (c *stormChannel) config(client *discover.Client) rpc.Config {
 	return rpc.Config{
 		Target:   "consul:///" + stormService + "?version=v1",
 		Resolver: consulgrpc.NewBuilder(client),
@@ -193,10 +203,19 @@ type stormWay struct {
 	conn grpc.ClientConnInterface
 
 	mu        sync.Mutex
+	channel   *stormChannel       // the newest
 	attempts  [stormTries + 1]int // calls by number of attempts
 	latencies [stormTries + 1][]time.Duration
 	spent     []string // calls that failed since the budget was spent
 	failed    []string // calls that failed otherwise
+}
+
+// next is the way's next channel.
+func (w *stormWay) next(s *storm) *stormChannel {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.channel = &stormChannel{storm: s, pooled: true}
+	return w.channel
 }
 
 // blow calls on all ways until there were enough calls and enough bad instances.
@@ -257,6 +276,10 @@ func (w *stormWay) call(stop <-chan struct{}) {
 func (w *stormWay) note(took time.Duration, header metadata.MD, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	call, ok := errors.AsType[*rpc.CallError](err)
+	if ok { // the channel tells of the attempts before it
+		w.channel.failed(call.Attempts[len(call.Attempts)-1])
+	}
 	var retry *resilience.RetryError
 	switch {
 	case err == nil:
@@ -267,7 +290,7 @@ func (w *stormWay) note(took time.Duration, header metadata.MD, err error) {
 		w.spent = append(w.spent, err.Error())
 	default:
 		text := err.Error()
-		if call, ok := errors.AsType[*rpc.CallError](err); ok {
+		if ok {
 			text += fmt.Sprintf(" %+v", call.Attempts)
 		}
 		w.failed = append(w.failed, fmt.Sprintf("after %s: %s", took, text))
@@ -372,8 +395,8 @@ func (s *storm) verify(ways []*stormWay) {
 		}
 	}
 	for _, e := range s.episodes {
-		for _, tally := range e.tallies {
-			if most := mostFailures(tally.probings); tally.failures > most {
+		for channel, tally := range e.tallies {
+			if most := channel.mostFailures(tally.probings); tally.failures > most {
 				s.t.Errorf("%s, %s: a channel failed there %d times, want at most %d", e.address, e.kind, tally.failures, most)
 			}
 		}
@@ -388,7 +411,13 @@ func (s *storm) verify(ways []*stormWay) {
 
 // mostFailures is how often calls of a channel may fail at a bad instance: five times in a row, as often as others were
 // under way there when the breaker opened, and three times whenever it is half open.
-func mostFailures(probings int) int { return 5 + stormCallers - 1 + 3*probings }
+func (c *stormChannel) mostFailures(probings int) int {
+	most := 5 + stormCallers - 1 + 3*probings
+	if c.pooled {
+		most += stormCallers
+	}
+	return most
+}
 
 // end ends all processes; before it, no connection may be left at those that live.
 func (s *storm) end() {
