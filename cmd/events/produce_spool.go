@@ -64,11 +64,11 @@ func (p *producer) explain(err error) error {
 func (p *producer) Close(ctx context.Context) error {
 	err := p.Producer.Close(ctx)
 	if n := p.cleared.Load(); n > 0 {
-		p.io.Infof("%d events that waited in the spool were sent", n)
+		p.io.Infof("events of the spool that were sent meanwhile: %d", n)
 	}
 	var unflushed *events.UnflushedError
 	if errors.As(err, &unflushed) && unflushed.Records == 0 {
-		p.io.Infof("%d events wait in the spool %s: `suokectl events produce --spool` sends them", unflushed.Spooled, unflushed.Spool)
+		p.io.Infof("events in the spool %s: %d; `suokectl events produce --spool` sends them", unflushed.Spool, unflushed.Spooled)
 		return nil
 	}
 	return err
@@ -80,7 +80,7 @@ func runSpool(ctx context.Context, opts *ProduceOptions) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // a producer has closed it, or nothing was written
 	tellDamage(opts.IO, s)
 	if opts.DryRun {
 		return output.List(opts.IO, opts.Output, spoolView(), entriesOf(s))

@@ -59,5 +59,5 @@ func (f *Factory) Spool() (*spool.Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return spool.Open(filepath.Join(paths.State, "spool", url.PathEscape(context.Name)), spool.Options{})
+	return spool.Open(filepath.Join(paths.State, "spool", "kafka-"+url.PathEscape(context.Name)), spool.Options{})
 }

@@ -49,7 +49,7 @@ func appendFrame(b, mark []byte, e Entry) []byte {
 	b = append(b, make([]byte, payloadAt-lengthAt)...)
 	b = e.appendPayload(b)
 	head := b[start+lengthAt:]
-	binary.LittleEndian.PutUint32(head, uint32(len(head)-8)) //nolint:gosec // Append bounds it
+	binary.LittleEndian.PutUint32(head, uint32(len(head)-8))
 	binary.LittleEndian.PutUint32(head[4:], checksum(head))
 	return b
 }

@@ -21,8 +21,7 @@ import (
 // equals a map.
 func TestTheSpoolIsAMap(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		must(t, err)
+		dir := t.TempDir()
 		s := open(t, dir)
 		defer func() { _ = s.Close() }()
 		model := make(map[uint64]spool.Entry)
