@@ -45,7 +45,7 @@ func envelopeFields() []string {
 }
 
 // parse reads a line. With bare a line is the message itself.
-func parse(l line, bare bool) (Entry, *LineError) {
+func parse(l line, bare bool) (Entry, *lineError) {
 	switch {
 	case l.err != nil:
 		return Entry{}, l.err
@@ -72,7 +72,7 @@ func parse(l line, bare bool) (Entry, *LineError) {
 		entry.Headers, err = headers(e.Headers)
 	}
 	if err != nil {
-		return entry, &LineError{Line: l.number, Err: err}
+		return entry, &lineError{Line: l.number, Err: err}
 	}
 	return entry, nil
 }
@@ -138,16 +138,16 @@ func notInName(r rune) bool {
 
 // locate says where in a line an error of encoding/json is, in words that do not
 // speak of Go.
-func locate(l line, err error) *LineError {
+func locate(l line, err error) *lineError {
 	if column, syntax := notJSON(l.text); syntax != nil {
-		return &LineError{l.number, column, syntax}
+		return &lineError{l.number, column, syntax}
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		wanted := fmt.Errorf("%s is of type %s, and has to be of type %s", wrong.Field, wrong.Value, jsonType(wrong.Type.Kind()))
 		if wrong.Field == "" {
 			wanted = fmt.Errorf("it is of type %s, and has to be an object with a method and data", wrong.Value)
 		}
-		return &LineError{l.number, columnAt(l.text, wrong.Offset), wanted}
+		return &lineError{l.number, columnAt(l.text, wrong.Offset), wanted}
 	}
 	if _, quoted, found := strings.Cut(err.Error(), "unknown field "); found {
 		name := strings.Trim(quoted, `"`)
@@ -155,9 +155,9 @@ func locate(l line, err error) *LineError {
 		if near := spec.Nearest(name, envelopeFields()); near != "" {
 			text += fmt.Sprintf("; did you mean %q?", near)
 		}
-		return &LineError{l.number, columnAt(l.text, int64(bytes.Index(l.text, []byte(`"`+name+`"`)))+1), errors.New(text)}
+		return &lineError{l.number, columnAt(l.text, int64(bytes.Index(l.text, []byte(`"`+name+`"`)))+1), errors.New(text)}
 	}
-	return &LineError{Line: l.number, Err: err}
+	return &lineError{Line: l.number, Err: err}
 }
 
 // notJSON says why a text is not exactly one JSON value, and in which column; nil

@@ -13,8 +13,8 @@ import (
 // MaxLine is the default bound of a line of input, in bytes.
 const MaxLine = 16 << 20
 
-// LineError says what is wrong with a line of input.
-type LineError struct {
+// lineError says what is wrong with a line of input.
+type lineError struct {
 	// Line counts from 1.
 	Line int
 	// Column counts characters from 1; 0 is the line as a whole.
@@ -22,7 +22,7 @@ type LineError struct {
 	Err    error
 }
 
-func (e *LineError) Error() string {
+func (e *lineError) Error() string {
 	if e.Column == 0 {
 		return fmt.Sprintf("line %d: %v", e.Line, e.Err)
 	}
@@ -30,13 +30,13 @@ func (e *LineError) Error() string {
 }
 
 // Unwrap returns what is wrong.
-func (e *LineError) Unwrap() error { return e.Err }
+func (e *lineError) Unwrap() error { return e.Err }
 
 // line is one that is not blank.
 type line struct {
 	number int
 	text   []byte // as much as may be of one that is too long
-	err    *LineError
+	err    *lineError
 }
 
 // sum tells apart lines that a journal has seen.
@@ -69,7 +69,7 @@ func (l *lineReader) next() (line, error) {
 		text = bytes.TrimSpace(text)
 		switch {
 		case !whole:
-			return line{l.number, text, &LineError{l.number, 0, fmt.Errorf("it is longer than %s", bytesText(l.limit))}}, nil
+			return line{l.number, text, &lineError{l.number, 0, fmt.Errorf("it is longer than %s", bytesText(l.limit))}}, nil
 		case len(text) > 0:
 			return line{number: l.number, text: text}, nil
 		case err != nil:
