@@ -62,7 +62,7 @@ func TestStorm(t *testing.T) {
 		t: t, random: rand.New(rand.NewPCG(seed, 0)), consul: testenv.Consul(t),
 		began: time.Now(), healthyFailures: map[string]int{},
 	}
-	t.Logf("seed %d", seed)
+	t.Logf("again with -storm-seed %d", seed)
 	client, err := discover.New(discover.Config{Address: s.consul.Addr})
 	if err != nil {
 		t.Fatal(err)
