@@ -129,12 +129,10 @@ func (a answer) said(err error) answer {
 		fmt.Fprintln(&text, a.Error)
 	default:
 		for _, message := range a.Call.Messages {
-			var indented bytes.Buffer
-			_ = json.Indent(&indented, message, "", "  ") // it is JSON of our own making
-			fmt.Fprintln(&text, indented.String())
+			text.WriteString(sorted(message))
 		}
 		if failed := a.Call.Err(); failed != nil {
-			a.Error = a.Call.Status.Code + ": " + lastMessage(a.Call)
+			a.Error = a.Call.Status.Code + ": " + lastMessage(a.Call, failed)
 			fmt.Fprintln(&text, a.Error)
 		}
 	}
@@ -142,9 +140,28 @@ func (a answer) said(err error) answer {
 	return a
 }
 
-// lastMessage is the status message without the number of tries, in which answers
-// that are the same may differ.
-func lastMessage(call *rpc.Call) string {
+// sorted returns a message with the fields of its objects in the order of their
+// names, since instances that define them in another order answer the same.
+func sorted(message json.RawMessage) string {
+	decoder := json.NewDecoder(bytes.NewReader(message))
+	decoder.UseNumber()
+	var value any
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if decoder.Decode(&value) != nil || encoder.Encode(value) != nil {
+		return string(message) + "\n" // which is no JSON
+	}
+	return text.String()
+}
+
+// lastMessage is why a call failed without what may differ although answers are the
+// same: the number of tries, and the address that could not be reached.
+func lastMessage(call *rpc.Call, err error) string {
+	if _, ok := errors.AsType[*rpc.TransportError](err); ok {
+		return reason(err)
+	}
 	if n := len(call.Attempts); n > 0 {
 		return call.Attempts[n-1].Message
 	}

@@ -90,10 +90,10 @@ const (
 func (o *HealthOptions) view() output.View[healthOf] {
 	return output.View[healthOf]{
 		Columns: []output.Column[healthOf]{
-			{Name: "INSTANCE", Value: func(h healthOf) string { return h.Instance }},
+			{Name: "INSTANCE", Value: func(h healthOf) string { return h.Instance }, Whole: true},
 			{Name: "VERSION", Value: func(h healthOf) string { return h.Version }, Wide: !o.AllInstances},
 			{Name: "CONSUL", Value: func(h healthOf) string { return string(h.Consul) }, Wide: !o.AllInstances},
-			{Name: "STATUS", Value: func(h healthOf) string { return h.Status }, Style: styleStatus},
+			{Name: "STATUS", Value: func(h healthOf) string { return h.Status }, Style: styleStatus, Whole: true},
 			{Name: "LATENCY", Value: func(h healthOf) string { return fmt.Sprintf("%.1f ms", h.LatencyMS) }},
 			{Name: "REASON", Value: func(h healthOf) string { return h.Error }},
 		},

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -13,8 +14,10 @@ import (
 )
 
 // watchHealth tells what each server says of itself, now and whenever that
-// changes, until ctx ends.
+// changes, until ctx ends or nobody can be told.
 func watchHealth(ctx context.Context, opts *HealthOptions, list []instance) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	stream, err := output.NewStream(opts.IO, opts.Output, opts.view())
 	if err != nil {
 		return err
@@ -22,34 +25,26 @@ func watchHealth(ctx context.Context, opts *HealthOptions, list []instance) erro
 	changes := make(chan healthOf)
 	var all sync.WaitGroup
 	for _, in := range list {
-		all.Go(func() {
-			_ = askOne(ctx, in, opts.dialer(), opts.RPCOptions, func(ctx context.Context, in instance, channel *rpc.Channel, err error) struct{} {
-				opts.follow(ctx, in, channel, err, changes)
-				return struct{}{}
-			})
-		})
+		all.Go(func() { opts.follow(ctx, in, changes) })
 	}
 	go func() { all.Wait(); close(changes) }()
 	for change := range changes {
-		if err == nil {
-			err = stream.Write(change)
+		if err := errors.Join(stream.Write(change), stream.Flush()); err != nil {
+			cancel(err)
 		}
 	}
 	if err := stream.Close(); err != nil {
 		return err
 	}
-	if err == nil {
-		err = context.Cause(ctx)
-	}
-	return err
+	return context.Cause(ctx)
 }
 
 // watchAgain is how long to wait before a server that has hung up is asked again.
 var watchAgain = resilience.Backoff{First: time.Second, Factor: 2, Max: 30 * time.Second, Jitter: 0.2}
 
-// follow tells each change of one server. A stream that breaks is a change too;
-// it is opened again after a while.
-func (o *HealthOptions) follow(ctx context.Context, in instance, channel *rpc.Channel, err error, changes chan<- healthOf) {
+// follow tells each change of one server. A stream that breaks is a change too; a
+// new connection is made after a while.
+func (o *HealthOptions) follow(ctx context.Context, in instance, changes chan<- healthOf) {
 	last := healthOf{}
 	tell := func(h healthOf) {
 		if h.Status == last.Status && h.Error == last.Error {
@@ -61,23 +56,25 @@ func (o *HealthOptions) follow(ctx context.Context, in instance, channel *rpc.Ch
 		case <-ctx.Done():
 		}
 	}
-	for failures := 0; ctx.Err() == nil; {
-		if err == nil {
-			err = o.stream(ctx, in, channel, func(h healthOf) { failures = 0; tell(h) })
-		}
+	for failures := 1; ; failures++ {
+		err := askOne(ctx, in, o.dialer(), o.RPCOptions, func(ctx context.Context, in instance, channel *rpc.Channel, err error) error {
+			if err != nil {
+				return err
+			}
+			return channel.Explain(o.stream(ctx, in, channel, func(h healthOf) { failures = 0; tell(h) }))
+		})
 		if ctx.Err() != nil {
 			return
 		}
 		h := o.about(in)
 		h.Time = time.Now().UTC()
-		h.say(0, channel.Explain(err))
+		h.say(0, err)
 		tell(h)
-		failures++
 		select {
-		case <-time.After(watchAgain.Wait(failures)):
+		case <-time.After(watchAgain.Wait(max(failures, 1))):
 		case <-ctx.Done():
+			return
 		}
-		err = nil
 	}
 }
 
