@@ -51,8 +51,15 @@
 // # Calls without generated code
 //
 // [Channel.Reflect] asks the server for its descriptors, by reflection v1 or
-// v1alpha. [Channel.Call] makes a call of any of the four kinds from JSON and
-// returns everything that happened as data.
+// v1alpha; [ReadProtoset] and [CompileProtos] take them from files. A file that
+// is missing spoils only what needs it ([*ImportError]). [Channel.Call] makes a
+// call of any of the four kinds from JSON and returns everything that happened as
+// data; [Descriptors.Template] makes a request to fill in.
+//
+// With Config.DescriptorCache what a server said of a method is kept in a folder,
+// so that the next call is sent with no question before it. It is checked while
+// that call runs and fetched anew when the call does not fit it. Keep and
+// [KeptDescriptors] serve those who want to look although the server is away.
 //
 // # Servers
 //
