@@ -2,6 +2,7 @@ package root
 
 import (
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -18,6 +19,23 @@ func TestTheFirstCollectionGivesBackTheUsualOnes(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("it may grow by %d percent after collections, want %d", percent(), usual)
 		}
+	}
+}
+
+func TestWhatACommandChoosesStands(t *testing.T) {
+	t.Setenv("GOGC", "")
+	usual := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(usual)
+	collectLater()
+	debug.SetGCPercent(300)
+	collected := make(chan struct{})
+	runtime.AddCleanup(&struct{ _ *int }{}, func(int) { close(collected) }, 0)
+	for range 3 { // by then the first collection's cleanups have run
+		runtime.GC()
+		<-collected
+	}
+	if got := percent(); got != 300 {
+		t.Errorf("the heap may grow by %d percent after a collection, want 300", got)
 	}
 }
 
