@@ -3,10 +3,19 @@ package events
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/suokelife/suokectl/pkg/spec"
+)
+
+const (
+	// defaultBatch is the Kafka client's, which every broker takes by default;
+	// minBatch and maxBatch are what the client can be told.
+	defaultBatch = 1_000_012
+	minBatch     = 512
+	maxBatch     = 64 << 20
 )
 
 // checker decides whether a record may be produced.
@@ -20,6 +29,7 @@ type checker struct {
 
 	mu     sync.Mutex
 	topics map[string]topicVerdict
+	limits sync.Map // topic: the most bytes of a batch, an int32
 }
 
 // topicVerdict is what is known of a topic: its parts, or why nothing may be
@@ -81,17 +91,49 @@ func (c *checker) judge(ctx context.Context, name string) (spec.Topic, error) {
 	return *explained.Topic, err
 }
 
+// lookUp asks whether a topic exists, and how large a batch it takes.
 func (c *checker) lookUp(ctx context.Context, name string) error {
-	if c.patience == 0 {
-		_, err := c.client.details(ctx, name)
-		return err
+	brief := ctx
+	if c.patience > 0 {
+		var cancel context.CancelFunc
+		brief, cancel = context.WithTimeout(ctx, c.patience)
+		defer cancel()
 	}
-	brief, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	_, err := c.client.details(brief, name)
+	if err == nil {
+		c.learnLimit(brief, name)
+		return nil
+	}
 	var unknown *UnknownTopicError
-	if err != nil && !errors.As(err, &unknown) && ctx.Err() == nil {
+	if c.patience > 0 && !errors.As(err, &unknown) && ctx.Err() == nil {
 		return nil
 	}
 	return err
+}
+
+// learnLimit asks for the size that the broker refuses a batch above. It would
+// refuse the small records of the batch too; and the client by itself would
+// refuse records of a size that the topic allows. A broker that does not tell
+// is taken to have the default.
+func (c *checker) learnLimit(ctx context.Context, name string) {
+	configs, err := c.client.admin.DescribeTopicConfigs(ctx, name)
+	if err != nil {
+		return
+	}
+	for _, topic := range configs {
+		for _, config := range topic.Configs {
+			limit, err := strconv.Atoi(config.MaybeValue())
+			if config.Key == "max.message.bytes" && err == nil {
+				c.limits.Store(name, int32(min(max(limit, minBatch), maxBatch))) //nolint:gosec // it is between them
+			}
+		}
+	}
+}
+
+// batchLimit is how many bytes of a topic's records may share a batch.
+func (c *checker) batchLimit(topic string) int32 {
+	if limit, known := c.limits.Load(topic); known {
+		return limit.(int32)
+	}
+	return defaultBatch
 }

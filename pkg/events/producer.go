@@ -122,17 +122,17 @@ type Producer struct {
 // cluster must answer; with one, events can be kept before it does.
 func (c *Client) NewProducer(ctx context.Context, o ProducerOptions) (*Producer, error) {
 	o = o.withDefaults()
-	kafka, err := c.producerClient(ctx, o)
+	checker := newChecker(c, o.Validate)
+	kafka, err := c.producerClient(ctx, o, checker.batchLimit)
 	if err != nil {
 		if o.Spool != nil {
 			err = errors.Join(err, o.Spool.Close())
 		}
 		return nil, err
 	}
-	p := &Producer{client: c, opts: o, kafka: kafka, buffer: newBuffer(o), stop: make(chan struct{})}
+	p := &Producer{client: c, opts: o, kafka: kafka, checker: checker, buffer: newBuffer(o), stop: make(chan struct{})}
 	p.wakeUp = make(chan struct{}, 1)
-	p.checker = newChecker(c, o.Validate)
-	p.sender.begin(p)
+	p.sender.start(p)
 	if o.Spool != nil {
 		p.checker.patience = c.cfg.DialTimeout
 		p.load()
@@ -142,11 +142,12 @@ func (c *Client) NewProducer(ctx context.Context, o ProducerOptions) (*Producer,
 	return p, nil
 }
 
-func (c *Client) producerClient(ctx context.Context, o ProducerOptions) (*kgo.Client, error) {
+func (c *Client) producerClient(ctx context.Context, o ProducerOptions, batchLimit func(topic string) int32) (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.ProducerLinger(o.Linger),
 		kgo.ProduceRequestTimeout(o.AckTimeout),
 		kgo.RetryBackoffFn(retryBackoff),
+		kgo.ProducerBatchMaxBytesFn(batchLimit),
 		kgo.MaxBufferedRecords(math.MaxInt32), // the producer's own buffer bounds them
 	}
 	if o.Spool != nil {

@@ -72,7 +72,7 @@ type sender struct {
 	keepMu  sync.Mutex    // one writes into the spool at a time
 }
 
-func (x *sender) begin(p *Producer) {
+func (x *sender) start(p *Producer) {
 	x.p, x.lanes, x.loose = p, make(map[string]*lane), &lane{}
 	x.queued = make(chan struct{}, 1)
 	x.timer = time.AfterFunc(time.Hour, x.expire)
@@ -109,44 +109,55 @@ func (x *sender) call(f func()) { x.calls = append(x.calls, f) }
 
 // send returns nil when the outcome is known already. A wait of 0 is for ever.
 func (p *Producer) send(ctx context.Context, wait time.Duration, r Record, done func(Ack, error)) *sending {
-	s := &sending{record: r, since: time.Now(), done: done}
-	if err := p.checker.check(ctx, r); err != nil {
-		var rejected *RejectedError
-		var name *spec.TopicError
-		if p.opts.DeadLetter < DeadLetterRejected || !errors.As(err, &rejected) || errors.As(err, &name) {
-			done(Ack{}, err)
-			return nil
-		}
-		p.locked(func() {
-			if p.closed {
-				p.report(s, Ack{}, rejected)
-			} else {
-				p.deadLetter(s, rejected)
-			}
-		})
-		return s
+	err := p.checker.check(ctx, r)
+	rejected := p.rejectedForLetter(err)
+	if err == nil && ctx.Err() != nil {
+		err = &NotSentError{Topic: r.Topic, Err: context.Cause(ctx)}
 	}
-	if ctx.Err() != nil {
-		done(Ack{}, &NotSentError{Topic: r.Topic, Err: context.Cause(ctx)})
+	if err != nil && rejected == nil {
+		done(Ack{}, err)
 		return nil
 	}
+	s := &sending{record: r, since: time.Now(), done: done}
 	weight := p.buffer.weight(r)
-	err := p.buffer.acquire(ctx, wait, weight)
-	if err == nil {
+	full := p.buffer.acquire(ctx, wait, weight)
+	if full == nil {
 		s.weight = weight
 	}
-	p.locked(func() {
-		switch {
-		case p.closed:
-			p.report(s, Ack{}, &NotSentError{Topic: r.Topic, Err: errProducerClosed})
-		case err != nil:
-			p.enter(s)
-			p.spool(s, &NotSentError{Topic: r.Topic, Err: err})
-		default:
-			p.launch(s)
-		}
-	})
+	p.locked(func() { p.begin(s, rejected, full) })
 	return s
+}
+
+// rejectedForLetter returns what the check said if it is to be dead-lettered. A
+// topic that is not named by the conventions has no dead-letter topic.
+func (p *Producer) rejectedForLetter(err error) *RejectedError {
+	var rejected *RejectedError
+	var name *spec.TopicError
+	if p.opts.DeadLetter < DeadLetterRejected || !errors.As(err, &rejected) || errors.As(err, &name) {
+		return nil
+	}
+	return rejected
+}
+
+// begin sends a record that is valid, or the dead letter of one that was
+// rejected. Full is why there is no room for it in the buffer.
+func (p *Producer) begin(s *sending, rejected *RejectedError, full error) {
+	if p.closed {
+		full = errProducerClosed
+	}
+	switch {
+	case rejected != nil && full != nil:
+		p.report(s, Ack{}, kept(rejected, "", full))
+	case rejected != nil:
+		p.deadLetter(s, rejected)
+	case p.closed:
+		p.report(s, Ack{}, &NotSentError{Topic: s.record.Topic, Err: full})
+	case full != nil:
+		p.enter(s)
+		p.spool(s, &NotSentError{Topic: s.record.Topic, Err: full})
+	default:
+		p.launch(s)
+	}
 }
 
 // enter gives a record its place in the order.

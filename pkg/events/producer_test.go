@@ -204,3 +204,32 @@ func TestNoAcknowledgementInTimeIsUnknown(t *testing.T) {
 		t.Fatalf("the record left behind: got %v", err)
 	}
 }
+
+// A batch above the topic's limit would be refused with all that is in it.
+func TestRecordsAreHeldToTheTopicsOwnLimit(t *testing.T) {
+	c := newCluster(t)
+	for topic, limit := range map[string]string{registered: "2000", "dev.auth-service.user-painted.v1": "4000000"} {
+		c.must(c.client.CreateTopic(c.ctx, events.NewTopic{Name: topic, Partitions: 1, Configs: map[string]string{"max.message.bytes": limit}}, false))
+	}
+	p := c.producer(events.ProducerOptions{Linger: 20 * time.Millisecond})
+	large := strings.Replace(string(event("large")), "u-1", strings.Repeat("x", 3000), 1)
+	var wg sync.WaitGroup
+	for i := range 100 {
+		value := event(fmt.Sprintf("e-%d", i))
+		if i == 50 {
+			value = []byte(large)
+		}
+		wg.Add(1)
+		p.Send(c.ctx, events.Record{Topic: registered, Value: value}, func(_ events.Ack, err error) {
+			defer wg.Done()
+			var rejected *events.RejectedError
+			if i == 50 && !errors.As(err, &rejected) || i != 50 && err != nil {
+				t.Errorf("event %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	huge := strings.NewReplacer("u-1", strings.Repeat("x", 2<<20), "user-registered", "user-painted").Replace(string(event("huge")))
+	_, err := p.Produce(c.ctx, events.Record{Topic: "dev.auth-service.user-painted.v1", Value: []byte(huge)})
+	c.must(err)
+}
