@@ -138,7 +138,7 @@ func TestExplanationJSON(t *testing.T) {
 		`{"id":"serfHealth","name":"Serf Health Status","kind":"","status":"passing","output":"Agent alive and reachable","notes":"","on_node":true},` +
 		`{"id":"service:s-127.0.0.1-1:1","name":"Service 's' check","kind":"ttl","status":"critical","output":"told to be critical","notes":"the process reports itself, every 1h0m0s at the latest","on_node":false}]},` +
 		`"causes":[{"kind":"check_critical","wanted":"passing","has":"critical","failure":"reported","check":{"id":"service:s-127.0.0.1-1:1","name":"Service 's' check","kind":"ttl","status":"critical","output":"told to be critical","notes":"the process reports itself, every 1h0m0s at the latest","on_node":false},` +
-		`"sentence":"check \"Service 's' check\" is critical: told to be critical"}]}]`
+		`"sentence":"check \"Service 's' check\" is critical: told to be critical"}],"notes":[]}]`
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
