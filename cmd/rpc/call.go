@@ -45,7 +45,7 @@ type CallOptions struct {
 	connection
 	definitions
 
-	body string // of the request: the JSON itself, @FILE, or - for stdin
+	body *string // of the request, when it does not come from Data
 }
 
 // The forms of messages that --format takes.
@@ -183,7 +183,7 @@ func runCall(ctx context.Context, opts *CallOptions) error {
 	if opts.RPCOptions.ReflectHeaders, err = opts.reflectHeaders(); err != nil {
 		return err
 	}
-	body, err := open(opts.body, opts.IO.In)
+	body, err := opts.open()
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func compare(ctx context.Context, want codes.Code, err error) error {
 
 // saved saves the call, and goes on with what its references stand for.
 func (o *CallOptions) saved(cmd *cobra.Command, getenv func(string) string) error {
-	source, err := open(o.body, o.IO.In)
+	source, err := o.open()
 	if err != nil {
 		return err
 	}
@@ -288,7 +288,7 @@ func (o *CallOptions) saved(cmd *cobra.Command, getenv func(string) string) erro
 	if err := o.save(cmd, string(b)); err != nil {
 		return err
 	}
-	o.Headers, o.body = headers, body
+	o.Headers, o.body = headers, &body
 	return nil
 }
 
@@ -314,6 +314,15 @@ func (o *CallOptions) request() (rpc.Request, error) {
 		r.OnMessage = func(message json.RawMessage) error { return showMessage(o.IO, message, r.Text) }
 	}
 	return r, nil
+}
+
+// open returns the request's messages. Those of a saved call are never the name
+// of a file, which it could have sent elsewhere.
+func (o *CallOptions) open() (io.ReadCloser, error) {
+	if o.body != nil {
+		return io.NopCloser(strings.NewReader(*o.body)), nil
+	}
+	return open(o.Data, o.IO.In)
 }
 
 // open returns the request's messages: the JSON itself, a file's or stdin's.

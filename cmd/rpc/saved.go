@@ -100,7 +100,7 @@ func (s *savedCall) apply(cmd *cobra.Command, o *CallOptions) error {
 		o.Tags = s.Tags
 	}
 	if !given("data") {
-		o.body = s.Body
+		o.body = &s.Body
 	}
 	o.Headers = append(slices.Clone(s.Headers), o.Headers...)
 	for _, name := range slices.Sorted(maps.Keys(s.Flags)) {
@@ -148,7 +148,6 @@ func (o *CallOptions) save(cmd *cobra.Command, body string) error {
 // fill takes target, method and what else the call needs from the command line
 // and from --from, which the former goes before.
 func (o *CallOptions) fill(ctx context.Context, cmd *cobra.Command, args []string, getenv func(string) string) error {
-	o.body = o.Data
 	if o.From == "" {
 		if len(args) != 2 {
 			return failure.Usagef("call wants TARGET and METHOD, or --from FILE")
