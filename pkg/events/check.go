@@ -124,7 +124,7 @@ func (c *checker) learnLimit(ctx context.Context, name string) {
 		for _, config := range topic.Configs {
 			limit, err := strconv.Atoi(config.MaybeValue())
 			if config.Key == "max.message.bytes" && err == nil {
-				c.limits.Store(name, int32(min(max(limit, minBatch), maxBatch))) //nolint:gosec // it is between them
+				c.limits.Store(name, int32(min(max(limit, minBatch), maxBatch)))
 			}
 		}
 	}

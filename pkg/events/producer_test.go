@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/suokelife/suokectl/pkg/events"
 	"github.com/suokelife/suokectl/pkg/spec"
@@ -232,4 +233,42 @@ func TestRecordsAreHeldToTheTopicsOwnLimit(t *testing.T) {
 	huge := strings.NewReplacer("u-1", strings.Repeat("x", 2<<20), "user-registered", "user-painted").Replace(string(event("huge")))
 	_, err := p.Produce(c.ctx, events.Record{Topic: "dev.auth-service.user-painted.v1", Value: []byte(huge)})
 	c.must(err)
+}
+
+func TestEmitAsyncHandsTheTraceOn(t *testing.T) {
+	c := newCluster(t, registeredTopics(1)...)
+	p := c.producer(events.ProducerOptions{})
+	span := telemetry.NextSpan(trace.SpanContext{})
+	ctx := trace.ContextWithSpanContext(c.ctx, span)
+	type outcome struct {
+		emitted events.Emitted
+		err     error
+	}
+	outcomes := make(chan outcome, 2)
+	done := func(e events.Emitted, err error) { outcomes <- outcome{e, err} }
+	e := events.NewEvent{Env: "dev", Service: "auth-service", Type: "user-registered", Data: json.RawMessage(`{}`)}
+	p.EmitAsync(ctx, e, done)
+	o := <-outcomes
+	c.must(o.err)
+	e.Data = json.RawMessage(`{`)
+	p.EmitAsync(ctx, e, done)
+	var envelope *spec.EnvelopeError
+	if bad := <-outcomes; !errors.As(bad.err, &envelope) {
+		t.Errorf("data that is not JSON: %v", bad.err)
+	}
+	records, _ := c.read(events.ScanOptions{Topic: registered})
+	if len(records) != 1 || records[0].Offset != o.emitted.Offset {
+		t.Fatalf("%d records, acknowledged as %+v", len(records), o.emitted)
+	}
+	got := telemetry.ParseTrace(func(name string) string {
+		for _, h := range records[0].Headers {
+			if h.Key == name {
+				return string(h.Value)
+			}
+		}
+		return ""
+	})
+	if got.TraceID() != span.TraceID() || got.SpanID() == span.SpanID() {
+		t.Errorf("the event belongs to %v, want a span below %v", got, span)
+	}
 }
