@@ -13,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/pkg/rpc"
 )
 
 // savedCall is a call as a file that can be committed and shared. What is not
@@ -166,7 +168,22 @@ func (o *CallOptions) fill(ctx context.Context, cmd *cobra.Command, args []strin
 	if len(args) > 1 {
 		o.Method = args[1]
 	}
-	return saved.apply(cmd, o)
+	if err := saved.apply(cmd, o); err != nil {
+		return err
+	}
+	o.keepToken(len(args) > 0)
+	return nil
+}
+
+// keepToken has no token of the context go to an address that a file alone names:
+// who wrote the file may be waiting there for it.
+func (o *CallOptions) keepToken(named bool) {
+	target, err := rpc.ParseTarget(o.Target)
+	if named || err != nil || target.Service != "" || app.Local(target.Address) || o.TokenFile != "" || o.Anonymous {
+		return
+	}
+	o.Anonymous = true
+	o.IO.Infof("%s comes from the file: it is sent no token; name it as an argument, or give --token-file, to send one", o.Target)
 }
 
 // expanded replaces the references of a call that is to be saved as it is made.

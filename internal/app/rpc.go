@@ -198,7 +198,7 @@ func (f *Factory) addToken(channel *rpc.Config, o RPCOptions, settings config.RP
 	if err != nil || token == nil {
 		return err
 	}
-	allowed := mesh || settings.Plaintext || local(channel.Target)
+	allowed := mesh || settings.Plaintext || Local(channel.Target)
 	if channel.TLS == nil && !allowed {
 		return failure.WithHint(
 			fmt.Errorf("%s: a service token is not sent in plaintext to another machine", channel.Target),
@@ -238,8 +238,8 @@ func (f *Factory) token(o RPCOptions, t config.Token) (func() (string, error), e
 	return source.Token, nil
 }
 
-// local reports whether an address is on this machine.
-func local(address string) bool {
+// Local reports whether an address is on this machine.
+func Local(address string) bool {
 	if strings.HasPrefix(address, "unix:") {
 		return true
 	}
