@@ -299,7 +299,7 @@ func (o *BatchOptions) sumUp(s batch.Summary) {
 	}
 	o.IO.Infof("%s", text)
 	if s.Lines > s.Replayed && s.P99 > 0 {
-		o.IO.Infof("%.0f calls/s, p50 %.2f ms, p99 %.2f ms", s.Rate(), s.P50.Seconds()*1000, s.P99.Seconds()*1000)
+		o.IO.Infof("%.0f lines/s, p50 %.2f ms, p99 %.2f ms", s.Rate(), s.P50.Seconds()*1000, s.P99.Seconds()*1000)
 	}
 	if s.InFlight > 0 {
 		o.IO.Infof("%d calls were given up in flight: nobody knows what came of them", s.InFlight)

@@ -71,6 +71,13 @@ func (c *counting) GetProfile(_ context.Context, r *userv1.GetProfileRequest) (*
 	return &userv1.GetProfileResponse{UserId: r.GetUserId()}, nil
 }
 
+// times is how often it was asked for a user.
+func (c *counting) times(id string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked[id]
+}
+
 // after returns a channel that is closed after so many more calls.
 func (c *counting) after(calls int) <-chan struct{} {
 	c.mu.Lock()
@@ -169,11 +176,11 @@ func TestBatchSurvivesKills(t *testing.T) {
 		switch {
 		case r.Outcome == batch.OutcomeUnknown:
 			unknown[id] = true
-		case r.Code != "OK" || !strings.Contains(string(r.Response), `"`+id+`"`) || server.asked[id] != 1:
-			t.Fatalf("%+v, and the server was asked %d times", r, server.asked[id])
+		case r.Code != "OK" || !strings.Contains(string(r.Response), `"`+id+`"`) || server.times(id) != 1:
+			t.Fatalf("%+v, and the server was asked %d times", r, server.times(id))
 		}
-		if server.asked[id] > 1 {
-			t.Fatalf("line %s was sent %d times", id, server.asked[id])
+		if server.times(id) > 1 {
+			t.Fatalf("line %s was sent %d times", id, server.times(id))
 		}
 	}
 	if len(unknown) > kills*concurrency {
@@ -189,7 +196,7 @@ func TestBatchSurvivesKills(t *testing.T) {
 	}
 	for _, r := range readResults(t, out, n) {
 		id := fmt.Sprint(r.Line)
-		if times := server.asked[id]; r.Code != "OK" || times != 1 && !unknown[id] || times > 2 {
+		if times := server.times(id); r.Code != "OK" || times != 1 && !unknown[id] || times > 2 {
 			t.Fatalf("%+v, and the server was asked %d times", r, times)
 		}
 	}
@@ -230,7 +237,7 @@ func TestBatchOutlivesItsReader(t *testing.T) {
 		t.Fatalf("%v\n%s", err, talk)
 	}
 	for _, r := range readResults(t, all.Name(), n) {
-		if times := server.asked[fmt.Sprint(r.Line)]; r.Code != "OK" || times != 1 {
+		if times := server.times(fmt.Sprint(r.Line)); r.Code != "OK" || times != 1 {
 			t.Fatalf("%+v, and the server was asked %d times", r, times)
 		}
 	}

@@ -33,7 +33,7 @@ func (s Summary) Failed() int { return s.Lines - s.Codes[codeOK] }
 
 const codeOK = "OK"
 
-// Rate returns how many calls this run made in a second.
+// Rate returns how many lines this run brought to a result in a second.
 func (s Summary) Rate() float64 {
 	if s.Elapsed <= 0 {
 		return 0
