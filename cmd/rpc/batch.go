@@ -60,7 +60,8 @@ array of messages. Without one it is an object
    "request_id": "…", "target": "auth-service"}
 
 of which only the method is needed. A line of which no call can be made has the
-outcome invalid and does not stop the others; blank lines are passed over.
+outcome invalid and does not stop the others; blank lines are passed over. An address
+on another machine that only a line names is sent no token but that of --token-file.
 
 --out FILE keeps a journal beside it, FILE.journal, and --journal names one. When a
 run was interrupted or killed, the same command goes on where it ended, and its
@@ -211,9 +212,17 @@ func (o *BatchOptions) caller(ctx context.Context) (*batch.Caller, error) {
 	dial := func(ctx context.Context, target string) (*rpc.Channel, error) {
 		settings := o.RPCOptions
 		settings.Target = target
+		settings.Anonymous = o.Anonymous || target != o.Target && o.TokenFile == "" && isFar(target)
 		return o.Dial(ctx, settings)
 	}
 	return &batch.Caller{Dial: dial, Target: o.Target, Request: request, MaxTime: o.MaxTime}, nil
+}
+
+// isFar reports whether a target is an address on another machine. Where only a line
+// names it the context's token does not go: who wrote the line may be waiting there.
+func isFar(name string) bool {
+	target, err := rpc.ParseTarget(name)
+	return err == nil && target.Service == "" && !app.Local(target.Address)
 }
 
 // input opens the file, or stdin, which stays open.
