@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 
 	"github.com/suokelife/suokectl/cmd/rpc/benchpage"
 	"github.com/suokelife/suokectl/internal/failure"
@@ -89,7 +89,7 @@ func (o *BenchOptions) page(r, before *load.Result, c *load.Comparison) error {
 	}
 	page, err := benchpage.Render(r, before, c)
 	if err == nil {
-		err = renameio.WriteFile(o.HTML, page, 0o644)
+		err = maybe.WriteFile(o.HTML, page, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("write the page %s: %w", o.HTML, err)

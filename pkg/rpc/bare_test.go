@@ -29,7 +29,7 @@ func TestBareCallsAreNotRepeatedNorKeptFromAnInstance(t *testing.T) {
 	ch := dial(t, rpc.Config{Target: "auth-service", Instances: fixed(good, bad), Bare: true, APIVersion: "v1"})
 	client := authv1.NewAuthServiceClient(ch)
 	outcomes := map[string]int{}
-	const wanted = 10                                                      // more than open a breaker
+	const wanted = 10 // more than open a breaker
 	done := func() bool { return outcomes[bad+" Unavailable"] >= wanted && outcomes[good+" OK"] >= wanted }
 	for i := 0; !done() && i < 50_000; i++ { // the second connection may take its time
 		var at peer.Peer

@@ -15,7 +15,7 @@ func latencies(t *rapid.T, name string) []time.Duration {
 
 // near reports whether a is b to so many parts, or to a microsecond.
 func near(a, b time.Duration, parts int64) bool {
-	return (a-b).Abs() <= max(time.Microsecond, time.Duration(int64(b)/parts))
+	return (a - b).Abs() <= max(time.Microsecond, time.Duration(int64(b)/parts))
 }
 
 func TestPercentilesAreThoseOfTheSortedLatencies(t *testing.T) {
