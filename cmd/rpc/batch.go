@@ -198,7 +198,7 @@ func (o *BatchOptions) caller(ctx context.Context) (*batch.Caller, error) {
 	if o.RPCOptions.ReflectHeaders, err = o.reflectHeaders(); err != nil {
 		return nil, err
 	}
-	if request.Descriptors, err = o.files(ctx); err != nil {
+	if request.Descriptors, err = o.files(); err != nil {
 		return nil, err
 	}
 	if o.Verbose > 0 {

@@ -51,14 +51,17 @@ func (d *definitions) bindSources(cmd *cobra.Command) {
 func (d *definitions) fromFiles() bool { return len(d.Protosets)+len(d.Protos) > 0 }
 
 // files reads the definitions, nil when a server is to be asked.
-func (d *definitions) files(ctx context.Context) (*rpc.Descriptors, error) {
+func (d *definitions) files() (*rpc.Descriptors, error) {
 	var read *rpc.Descriptors
 	var err error
 	switch {
 	case len(d.Protosets) > 0:
 		read, err = rpc.ReadProtoset(d.Protosets...)
 	case len(d.Protos) > 0:
-		read, err = rpc.CompileProtos(ctx, d.ImportPaths, d.Protos...)
+		read, err = rpc.CompileProtos(d.ImportPaths, d.Protos...)
+		if err != nil && len(d.ImportPaths) == 0 {
+			err = failure.WithHint(err, "imports are looked for in the working folder and beside the files; --import-path names other folders")
+		}
 	case len(d.ImportPaths) > 0:
 		err = errors.New("--import-path says where the files of --proto are, and there is none")
 	}
@@ -110,7 +113,7 @@ func (d *definitions) use(ctx context.Context, ios *iostreams.IOStreams, c *conn
 		}
 		return d.write(from)
 	}
-	files, err := d.files(ctx)
+	files, err := d.files()
 	if err != nil {
 		return err
 	}

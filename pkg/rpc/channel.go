@@ -98,9 +98,12 @@ func DefaultRetry() Retry {
 	return Retry{Tries: spec.CallTries, AttemptTimeout: spec.CallTimeout, Backoff: resilience.CallBackoff()}
 }
 
-// The retry budget of a channel: the numbers of gRPC's own documentation.
+// The retry budget of a channel: tokens as in gRPC's retry throttling, of which
+// half may be spent. All calls of a process to a service share it, so it must
+// outlast the calls in flight to one instance that dies, or these fail although
+// the others are well.
 const (
-	budgetSize   = 10
+	budgetSize   = 100
 	budgetRefill = 0.1
 )
 

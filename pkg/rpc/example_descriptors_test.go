@@ -64,7 +64,7 @@ enum Size { SIZE_UNSPECIFIED = 0; SIZE_SMALL = 1; }
 	if err := os.WriteFile(path, []byte(source), 0o600); err != nil {
 		log.Fatal(err)
 	}
-	descriptors, err := rpc.CompileProtos(context.Background(), nil, path)
+	descriptors, err := rpc.CompileProtos(nil, path)
 	if err != nil {
 		log.Fatal(err)
 	}

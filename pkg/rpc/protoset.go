@@ -1,15 +1,12 @@
 package rpc
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
-	"github.com/bufbuild/protocompile"
-	"github.com/bufbuild/protocompile/protoutil"
+	"github.com/fullstorydev/grpcurl"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -36,8 +33,9 @@ func ReadProtoset(paths ...string) (*Descriptors, error) {
 
 // CompileProtos compiles proto sources. Paths, and what they import, are looked
 // for in the folders importPaths; with none of these in the working folder and
-// beside the files. Errors name file, line and column.
-func CompileProtos(ctx context.Context, importPaths []string, paths ...string) (*Descriptors, error) {
+// beside the files. Errors name file, line and column. The compiler is that of
+// grpcurl, which takes what that command takes.
+func CompileProtos(importPaths []string, paths ...string) (*Descriptors, error) {
 	folders := importPaths
 	if len(folders) == 0 {
 		folders = []string{"."}
@@ -49,32 +47,17 @@ func CompileProtos(ctx context.Context, importPaths []string, paths ...string) (
 	for i, path := range paths {
 		names[i] = within(path, folders)
 	}
-	compiler := protocompile.Compiler{
-		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: folders}),
-		SourceInfoMode: protocompile.SourceInfoStandard,
-	}
-	linked, err := compiler.Compile(ctx, names...)
+	source, err := grpcurl.DescriptorSourceFromProtoFiles(folders, names...)
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) && len(importPaths) == 0 {
-			return nil, fmt.Errorf("compile the protos: %w; imports are looked for in the working folder and beside the files", err)
-		}
 		return nil, fmt.Errorf("compile the protos: %w", err)
 	}
-	var list []*descriptorpb.FileDescriptorProto
-	seen := map[string]bool{}
-	var walk func(protoreflect.FileDescriptor)
-	walk = func(fd protoreflect.FileDescriptor) {
-		if seen[fd.Path()] {
-			return
-		}
-		seen[fd.Path()] = true
-		for i := range fd.Imports().Len() {
-			walk(fd.Imports().Get(i).FileDescriptor)
-		}
-		list = append(list, protoutil.ProtoFromFileDescriptor(fd))
+	files, err := grpcurl.GetAllFiles(source)
+	if err != nil {
+		return nil, fmt.Errorf("compile the protos: %w", err)
 	}
-	for _, fd := range linked {
-		walk(fd)
+	list := make([]*descriptorpb.FileDescriptorProto, len(files))
+	for i, file := range files {
+		list[i] = file.AsFileDescriptorProto()
 	}
 	return ofFiles(list), nil
 }

@@ -53,7 +53,7 @@ func source(t *testing.T, text string) (*rpc.Descriptors, string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d, err := rpc.CompileProtos(t.Context(), nil, path)
+	d, err := rpc.CompileProtos(nil, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,10 +155,10 @@ func TestDefinitionsFromFiles(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("syntax = \"proto3\";\nmessage X { Strin a = 1; }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := rpc.CompileProtos(t.Context(), nil, bad); err == nil || !strings.Contains(err.Error(), "bad.proto:2:13") {
+	if _, err := rpc.CompileProtos(nil, bad); err == nil || !strings.Contains(err.Error(), "bad.proto:2:13") {
 		t.Errorf("err = %v", err)
 	}
-	if _, err := rpc.CompileProtos(t.Context(), []string{filepath.Dir(path)}, path); err != nil {
+	if _, err := rpc.CompileProtos([]string{filepath.Dir(path)}, path); err != nil {
 		t.Errorf("a path below an import path: %v", err)
 	}
 }
