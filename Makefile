@@ -5,7 +5,7 @@ GOLANGCI_VERSION := v2.15.0
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/suokectl/tools
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
-.PHONY: build test race lint linter conformance bench docs clean
+.PHONY: build test race lint linter engines conformance bench docs clean
 
 build: ## the binary, small and reproducible
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o suokectl .
@@ -20,8 +20,10 @@ lint: $(GOLANGCI)
 	$(GOLANGCI) run --allow-parallel-runners ./...
 	cd conformance && $(GOLANGCI) run --allow-parallel-runners --config ../.golangci.yml ./...
 
-conformance: ## the contract suites on real engines; the first run installs them
+engines: ## installs the real engines that are not there yet
 	cd conformance && go run ./install
+
+conformance: engines ## the contract suites on real engines
 	cd conformance && go run ./table
 
 bench: ## ratios against peers

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"maps"
 	"path"
 	"strings"
 )
@@ -18,6 +19,18 @@ type caseID struct{ engine, name string }
 
 // results are the last words (pass, fail, skip) about each case.
 type results map[caseID]string
+
+// outcomes are what a run of go test said.
+type outcomes struct {
+	cases  results
+	failed []string // the tests, without those below them
+}
+
+// amend takes in a run of the tests that had failed.
+func (o *outcomes) amend(again outcomes) {
+	maps.Copy(o.cases, again.cases)
+	o.failed = again.failed
+}
 
 // naming finds out which case a test is; ok is false for tests that are none.
 type naming func(e event) (id caseID, ok bool)
@@ -43,25 +56,33 @@ func newCase(engine, name string) caseID {
 }
 
 // read takes the outcome of every case that has no cases below it.
-func read(r io.Reader, naming naming) (results, error) {
-	found := results{}
+func read(r io.Reader, naming naming) (outcomes, error) {
+	found := outcomes{cases: results{}}
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if len(line) > 0 && line[0] == '{' { // the compiler's words are not JSON
 			var e event
 			if err := json.Unmarshal(line, &e); err != nil {
-				return nil, err
+				return outcomes{}, err
 			}
 			found.note(e, naming)
 		}
 		if err == io.EOF {
-			return found.leaves(), nil
+			found.cases = found.cases.leaves()
+			return found, nil
 		}
 		if err != nil {
-			return nil, err
+			return outcomes{}, err
 		}
 	}
+}
+
+func (o *outcomes) note(e event, naming naming) {
+	if e.Action == "fail" && e.Test != "" && !strings.Contains(e.Test, "/") {
+		o.failed = append(o.failed, e.Test)
+	}
+	o.cases.note(e, naming)
 }
 
 func (r results) note(e event, naming naming) {

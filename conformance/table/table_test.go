@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -57,7 +58,27 @@ func cases(t *testing.T, text string, naming naming) results {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return found
+	return found.cases
+}
+
+func TestWhatFailedIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	first, err := read(strings.NewReader(line("pass", real, "TestConsul/a")+line("fail", real, "TestConsul/b")+
+		line("fail", real, "TestConsul")+line("pass", real, "TestKube")), realCase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(first.failed, []string{"TestConsul"}) {
+		t.Errorf("failed: %q, want TestConsul alone", first.failed)
+	}
+	again, err := read(strings.NewReader(line("pass", real, "TestConsul/a")+line("pass", real, "TestConsul/b")+line("pass", real, "TestConsul")), realCase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.amend(again)
+	if len(first.failed) > 0 || first.cases[caseID{"consul", "b"}] != "pass" {
+		t.Errorf("after the second run: %+v", first)
+	}
 }
 
 func TestReadRefusesWhatIsNotJSON(t *testing.T) {
