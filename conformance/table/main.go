@@ -11,10 +11,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -30,21 +32,44 @@ func main() {
 const tries = 3
 
 func compare(ctx context.Context, out io.Writer) error {
-	lab, labErr := goTest(ctx, out, labCase, "..", "-run=^TestContract$", "./internal/lab/...")
-	genuine, realErr := goTest(ctx, out, realCase, ".", "-count=1", "-timeout=40m", ".")
-	for try := 1; try < tries && len(genuine.failed) > 0; try++ {
-		fmt.Fprintln(out, "asked again:", strings.Join(genuine.failed, " "))
-		var again outcomes
-		again, realErr = goTest(ctx, out, realCase, ".", "-count=1", "-timeout=40m", "-run=^("+strings.Join(genuine.failed, "|")+")$", ".")
-		genuine.amend(again)
-	}
-	if err := write(out, join(lab.cases, genuine.cases)); err != nil {
+	lab, err := goTest(ctx, out, labCase, "..", "-run=^TestContract$", "./internal/lab/...")
+	if err != nil {
 		return err
 	}
-	if labErr != nil {
-		return labErr
+	genuine, err := genuine(ctx, out)
+	return errors.Join(write(out, join(lab.cases, genuine.cases)), err)
+}
+
+// genuine runs the tests of this folder until all have passed or their tries are
+// used up.
+func genuine(ctx context.Context, out io.Writer) (outcomes, error) {
+	tests, err := list(ctx)
+	if err != nil {
+		return outcomes{}, err
 	}
-	return realErr
+	all, err := goTest(ctx, out, realCase, ".", "-count=1", "-timeout=40m", ".")
+	for range tries - 1 {
+		left := all.lacks(tests)
+		if len(left) == 0 {
+			break
+		}
+		fmt.Fprintln(out, "asked again:", strings.Join(left, " "))
+		var again outcomes
+		again, err = goTest(ctx, out, realCase, ".", "-count=1", "-timeout=40m", "-run=^("+strings.Join(left, "|")+")$", ".")
+		all.add(again)
+	}
+	return all, err
+}
+
+// list names the tests of this folder.
+func list(ctx context.Context) ([]string, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-list=^Test", ".")
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cmd, err)
+	}
+	return slices.DeleteFunc(strings.Fields(string(text)), func(word string) bool { return !strings.HasPrefix(word, "Test") }), nil
 }
 
 // goTest runs go test -json in dir and reads the outcomes. Those that there are

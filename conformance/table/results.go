@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -23,13 +24,19 @@ type results map[caseID]string
 // outcomes are what a run of go test said.
 type outcomes struct {
 	cases  results
-	failed []string // the tests, without those below them
+	passed []string // the tests, without those below them
 }
 
-// amend takes in a run of the tests that had failed.
-func (o *outcomes) amend(again outcomes) {
-	maps.Copy(o.cases, again.cases)
-	o.failed = again.failed
+// add takes in a later run.
+func (o *outcomes) add(later outcomes) {
+	maps.Copy(o.cases, later.cases)
+	o.passed = append(o.passed, later.passed...)
+}
+
+// lacks returns the tests that have not passed. What a panic kept from running
+// is among them.
+func (o *outcomes) lacks(tests []string) []string {
+	return slices.DeleteFunc(slices.Clone(tests), func(test string) bool { return slices.Contains(o.passed, test) })
 }
 
 // naming finds out which case a test is; ok is false for tests that are none.
@@ -79,8 +86,8 @@ func read(r io.Reader, naming naming) (outcomes, error) {
 }
 
 func (o *outcomes) note(e event, naming naming) {
-	if e.Action == "fail" && e.Test != "" && !strings.Contains(e.Test, "/") {
-		o.failed = append(o.failed, e.Test)
+	if e.Action == "pass" && e.Test != "" && !strings.Contains(e.Test, "/") {
+		o.passed = append(o.passed, e.Test)
 	}
 	o.cases.note(e, naming)
 }
