@@ -146,7 +146,7 @@ func (o *BenchOptions) validateLoad(flags *pflag.FlagSet) error {
 		return failure.Usagef("--requests and --ramp-steps cannot be negative")
 	case c.Duration < 0 || c.Warmup < 0 || c.Ramp.Over < 0:
 		return failure.Usagef("--duration, --warmup and --ramp cannot be negative")
-	case !(c.Rate >= 0 && c.Rate <= load.MaxRate): //nolint:staticcheck // it may be NaN
+	case !(c.Rate >= 0 && c.Rate <= load.MaxRate): // NaN is refused, too
 		return failure.Usagef("--rate %v is not between 0 and %v", c.Rate, load.MaxRate)
 	case c.Arrivals != load.Constant && c.Arrivals != load.Poisson:
 		return failure.Usagef("--arrivals %q: it is %s or %s", c.Arrivals, load.Constant, load.Poisson)

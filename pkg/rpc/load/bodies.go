@@ -62,7 +62,7 @@ func (b *Bodies) start(ctx context.Context, wanted int, fail func(error)) (wait 
 	ready := make(chan struct{})
 	first := uint64(ahead)
 	if wanted > 0 {
-		first = min(first, uint64(wanted)) //nolint:gosec // it is positive
+		first = min(first, uint64(wanted))
 	}
 	var made atomic.Uint64
 	for range max(1, runtime.GOMAXPROCS(0)-1) {

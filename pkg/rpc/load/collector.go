@@ -73,7 +73,7 @@ func newCollector(r *run) *collector {
 }
 
 func (c *collector) batch() *batch {
-	b := c.free.Get().(*batch) //nolint:errcheck // nothing else is in it
+	b := c.free.Get().(*batch)
 	b.samples = b.samples[:0]
 	return b
 }

@@ -72,11 +72,11 @@ func functions(random *rand.Rand) template.FuncMap {
 			if from > to {
 				return 0, fmt.Errorf("int %d %d: the first is greater", from, to)
 			}
-			width := uint64(to) - uint64(from) //nolint:gosec // wraps round as it should
+			width := uint64(to) - uint64(from) // wraps round as it should
 			if width == 1<<64-1 {
-				return int64(random.Uint64()), nil //nolint:gosec // any bits will do
+				return int64(random.Uint64()), nil // any bits will do
 			}
-			return from + int64(random.Uint64N(width+1)), nil //nolint:gosec // wraps round as it should
+			return from + int64(random.Uint64N(width+1)), nil // wraps round as it should
 		},
 		"float": func(from, to float64) float64 { return from + random.Float64()*(to-from) },
 		"string": func(length int) (string, error) {
@@ -112,7 +112,7 @@ func letters(random *rand.Rand, length int) string {
 func uuid(random *rand.Rand) string {
 	var b [16]byte
 	for i := range b {
-		b[i] = byte(random.Uint32()) //nolint:gosec // the low bits are meant
+		b[i] = byte(random.Uint32()) // the low bits are meant
 	}
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	text := hex.EncodeToString(b[:])
