@@ -25,6 +25,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d(\.\d+)?\b`), "<time>"},
 	{regexp.MustCompile(`(127\.0\.0\.1[:-])\d+`), "$1<port>"},
 	{regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)? ?(µs|ms|s)\b`), "<span>"},
+	{regexp.MustCompile(`\b\d+ (lines|calls)/s`), "<rate>"},
 	{regexp.MustCompile(`-fault-[a-z0-9]{5}\b`), "-fault-<name>"},
 	{regexp.MustCompile(`eyJ[\w.-]+`), "<token>"},
 	{regexp.MustCompile(` +`), " "},
