@@ -2,6 +2,7 @@ package discover
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -107,6 +108,7 @@ func runWatch(ctx context.Context, opts *WatchOptions) (err error) {
 	if err := w.first(ctx); err != nil {
 		return err
 	}
+	w.warnOfUnknown(ctx, client)
 	if opts.Output.Human() && opts.IO.Redrawable() {
 		return w.live(ctx)
 	}
@@ -132,6 +134,19 @@ func (w *watching) first(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// warnOfUnknown tells when nobody has registered the service, which may be a slip of the fingers. The watch goes on: it
+// may be there later.
+func (w *watching) warnOfUnknown(ctx context.Context, client *discover.Client) {
+	if len(w.seen.update.Instances) > 0 {
+		return
+	}
+	_, err := client.Instances(ctx, w.opts.Name, w.opts.Query)
+	if unknown, ok := errors.AsType[*discover.UnknownServiceError](err); ok {
+		w.opts.IO.Infof("%v", unknown)
+		w.opts.IO.Infof("waiting until it is there")
 	}
 }
 
