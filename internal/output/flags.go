@@ -59,8 +59,11 @@ func (o *Flags) BindFormat(cmd *cobra.Command) {
 
 // Human reports whether the output is meant for eyes: a table with no filter.
 func (o *Flags) Human() bool {
-	return o.JQ == "" && o.Template == "" && (o.format() == Table || o.format() == Wide)
+	return o.whole() && (o.format() == Table || o.format() == Wide)
 }
+
+// whole reports whether items are printed as they are.
+func (o *Flags) whole() bool { return o.JQ == "" && o.Template == "" }
 
 // Validate reports a format, expression or template that cannot be used, as a
 // usage error. Printing validates too; a verb that changes something calls it

@@ -168,6 +168,7 @@ func TestStream(t *testing.T) {
 	}{
 		{output.Flags{}, "NAME      COUNT\nauth      9007199254740993\nuser <&>  2\n"},
 		{output.Flags{Format: "json"}, "[\n" + `{"name":"auth","count":9007199254740993,"tags":["prod"]}` + ",\n" + `{"name":"user <&>","count":2,"tags":null}` + "\n]\n"},
+		{output.Flags{Format: "yaml"}, "---\nname: auth\ncount: 9007199254740993\ntags:\n- prod\n---\nname: user <&>\ncount: 2\ntags: null\n"},
 		{output.Flags{Format: "name"}, "auth\nuser <&>\n"},
 		{output.Flags{JQ: ".name", Format: "json"}, "auth\nuser <&>\n"},
 	} {

@@ -24,7 +24,7 @@ type Stream[T any] struct {
 }
 
 // NewStream starts a stream of items. With -o json the items become one
-// array; --jq and --template are applied to each item.
+// array, with -o yaml documents; --jq and --template are applied to each item.
 func NewStream[T any](ios *iostreams.IOStreams, o Flags, v View[T]) (*Stream[T], error) {
 	encode, err := o.encoder(ios)
 	if err != nil {
@@ -39,6 +39,11 @@ func (s *Stream[T]) Write(item T) error {
 	switch {
 	case s.isArray():
 		return s.writeElement(item)
+	case s.isDocuments():
+		if _, err := io.WriteString(s.w, "---\n"); err != nil {
+			return err
+		}
+		return s.encode(s.w, item)
 	case s.encode != nil:
 		return s.encode(s.w, item)
 	case s.flags.format() == Name:
@@ -78,9 +83,9 @@ func (s *Stream[T]) Close() error {
 	return s.Flush()
 }
 
-func (s *Stream[T]) isArray() bool {
-	return s.flags.format() == JSON && s.flags.JQ == "" && s.flags.Template == ""
-}
+func (s *Stream[T]) isArray() bool { return s.flags.format() == JSON && s.flags.whole() }
+
+func (s *Stream[T]) isDocuments() bool { return s.flags.format() == YAML && s.flags.whole() }
 
 func (s *Stream[T]) writeElement(item T) error {
 	lead := ",\n"

@@ -44,7 +44,7 @@ func List[T any](ios *iostreams.IOStreams, o Flags, v View[T], items []T) error 
 	}
 	w := bufio.NewWriter(ios.Out)
 	switch {
-	case o.format() == NDJSON && o.JQ == "" && o.Template == "":
+	case o.format() == NDJSON && o.whole():
 		err = each(w, items, encode)
 	case encode != nil:
 		err = encode(w, items)
