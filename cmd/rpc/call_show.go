@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -99,6 +100,9 @@ func showAttempt(ios *iostreams.IOStreams, a rpc.Attempt) {
 	switch {
 	case a.WaitMS > 0:
 		text += fmt.Sprintf("; the next in %.1f s", a.WaitMS/1000)
+		if _, caveat, found := strings.Cut(a.RetryReason, ", "); found {
+			text += ", " + caveat
+		}
 	case a.RetryReason != "":
 		text += "; " + a.RetryReason
 	}

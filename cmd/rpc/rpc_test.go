@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -70,10 +71,16 @@ func serve(t *testing.T) string {
 // run runs a command line in a world of its own.
 func run(ctx context.Context, t *testing.T, tty bool, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return runIn(ctx, t, t.TempDir(), tty, args...)
+}
+
+// runIn runs it in a folder.
+func runIn(ctx context.Context, t *testing.T, dir string, tty bool, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	ios, _, out, errOut := iostreams.Test()
 	ios.SetTTY(tty, tty, tty)
 	home := clitest.Home(t.TempDir())
-	f := &app.Factory{IO: ios, Version: "test", Dir: t.TempDir(), Getenv: func(name string) string { return home[name] }}
+	f := &app.Factory{IO: ios, Version: "test", Dir: dir, Getenv: func(name string) string { return home[name] }}
 	code = root.Run(ctx, f, args)
 	return code, out.String(), errOut.String()
 }
@@ -102,6 +109,24 @@ func TestABlackHole(t *testing.T) {
 				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 			}
 		})
+	}
+}
+
+// Whether a call that ran out of time is made again is a convention.
+func TestRetryAfterADeadline(t *testing.T) {
+	address := serve(t)
+	for convention, want := range map[string]string{
+		"always":     " s, although the call may have been carried out",
+		"idempotent": "not retried: the call may have been carried out, and its method is not defined as idempotent",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "suokectl.yaml"), []byte("retry_after_deadline: "+convention+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, talk := runIn(t.Context(), t, dir, false, "rpc", "call", address, "SetMaintenance", "--plaintext", "--attempt-timeout", "50ms", "--tries", "2")
+		if code != 68 || !strings.Contains(talk, want) {
+			t.Errorf("%s: exit %d, %s", convention, code, talk)
+		}
 	}
 }
 

@@ -86,9 +86,11 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 	if err != nil {
 		return nil, err
 	}
+	retry := o.Retry
+	retry.AfterDeadline = conventions.RetryAfterDeadline
 	channel := rpc.Config{
 		Target: target.String(), ClientVersion: "suokectl/" + f.Version, APIVersion: target.Version,
-		Headers: conventions.Headers, Retry: &o.Retry, Bare: o.Bare,
+		Headers: conventions.Headers, Retry: &retry, Bare: o.Bare,
 		Authority: o.Authority, MaxMessageBytes: o.MaxMessageBytes, ReflectHeaders: o.ReflectHeaders, Timings: o.Timings,
 		DescriptorCache: f.DescriptorCache(o),
 	}

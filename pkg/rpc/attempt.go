@@ -52,6 +52,7 @@ type callState struct {
 	only    string            // the one instance that may be picked, "" for any
 	not     string            // the one that may not be picked
 	stream  bool              // it is one, which may go on for long
+	method  method            // which is called, where its attempts are repeated
 
 	mu        sync.Mutex
 	tried     []string // instances; in few until there are many

@@ -87,6 +87,11 @@ type Retry struct {
 	AttemptTimeout time.Duration
 	// Backoff gives the waits between them.
 	Backoff resilience.Backoff
+	// AfterDeadline says which calls are tried again after DEADLINE_EXCEEDED, when
+	// what they asked for may have been done. The default, "", is all of them. The
+	// idempotency_level of a method is taken from its descriptor, for generated
+	// stubs from the one that is linked in.
+	AfterDeadline spec.AfterDeadline
 	// OnRetry is told of each attempt that is followed by another one, before
 	// the wait.
 	OnRetry func(Attempt)

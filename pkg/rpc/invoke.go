@@ -84,7 +84,7 @@ func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
 	}
 	defer find.revalidate()()
 	ctx, state := ch.call(metadata.NewOutgoingContext(ctx, md))
-	state.shown = true
+	state.shown, state.method.descriptor = true, method.MethodDescriptor
 	run.state = state
 	err = run.run(ctx)
 	var failed *localError

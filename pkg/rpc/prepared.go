@@ -59,7 +59,7 @@ func (p *Prepared) Call(ctx context.Context, data json.RawMessage, headers metad
 	}
 	ctx = p.outgoing(ctx, headers)
 	ctx, state := p.channel.call(ctx)
-	state.shown = true
+	state.shown, state.method.descriptor = true, p.method
 	call := &Call{RequestID: state.requestID(), Target: p.channel.config.Name, Method: p.name, Kind: p.kind}
 	if p.kind == kindUnary {
 		err = p.unary(ctx, call, messages[0], options)

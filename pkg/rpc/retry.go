@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/suokelife/suokectl/pkg/resilience"
+	"github.com/suokelife/suokectl/pkg/spec"
 	"github.com/suokelife/suokectl/pkg/telemetry"
 )
 
@@ -75,6 +76,7 @@ func (ch *Channel) unary(ctx context.Context, method string, req, reply any, cc 
 		defer func() { endSpan(span, err, err != nil) }()
 	}
 	ctx, call := ch.call(ctx)
+	call.method.path = method
 	if err = ch.send(ctx, call, method, req, reply, cc, invoke, options); err == nil {
 		ch.budget.Success()
 		return nil
@@ -121,13 +123,13 @@ func repeat[T any](ctx context.Context, call *callState, f func() (T, error)) (T
 		Tries:   ch.retry.Tries,
 		Backoff: ch.retry.Backoff,
 		Budget:  ch.budget,
-		Judge:   func(err error) (bool, time.Duration) { return ch.judge(err, call.trailer()) },
+		Judge:   func(err error) (bool, time.Duration) { return ch.judge(call, err) },
 		OnRetry: func(try resilience.Try) { ch.announce(call, try) },
 	}
 	value, err := resilience.Do(ctx, policy, func(context.Context) (T, error) { return f() })
 	var retry *resilience.RetryError
 	if errors.As(err, &retry) && retry.Stopped != nil {
-		if reason := whyNot(retry); reason != "" {
+		if reason := whyNot(call, retry); reason != "" {
 			call.explain("not retried: "+reason, 0)
 		}
 	}
@@ -135,15 +137,23 @@ func repeat[T any](ctx context.Context, call *callState, f func() (T, error)) (T
 }
 
 // whyNot says why there was no further try, where the code does not say it.
-func whyNot(retry *resilience.RetryError) string {
+func whyNot(call *callState, retry *resilience.RetryError) string {
 	if !errors.Is(retry.Stopped, resilience.ErrFinal) {
 		return retry.Stopped.Error()
 	}
-	s := status.Convert(retry.Last().Err)
-	if s.Code() == codes.Unknown && strings.HasPrefix(s.Message(), httpError) {
+	switch s := status.Convert(retry.Last().Err); {
+	case s.Code() == codes.Unknown && strings.HasPrefix(s.Message(), httpError):
 		return "an HTTP status came in place of gRPC's, and the call may have been carried out"
+	case s.Code() == codes.DeadlineExceeded && call.channel.keepsToOne(call):
+		return "the call may have been carried out, and its method is not defined as idempotent"
+	default:
+		return ""
 	}
-	return ""
+}
+
+// keepsToOne reports whether a call that ran out of time is not to be sent again.
+func (ch *Channel) keepsToOne(call *callState) bool {
+	return ch.retry.AfterDeadline == spec.RetryIdempotent && call.mayBeDone()
 }
 
 // httpError is how gRPC begins to tell of an answer that is not gRPC's.
@@ -164,12 +174,15 @@ func (ch *Channel) attemptContext(ctx context.Context, call *callState) (context
 // that never answered is not, since there is nowhere else to go; nor are open
 // breakers, for whoever has a fallback to turn to, nor settings that do not fit
 // the server's.
-func (ch *Channel) judge(err error, trailer metadata.MD) (bool, time.Duration) {
+func (ch *Channel) judge(call *callState, err error) (bool, time.Duration) {
 	if _, open := errors.AsType[*UnavailableError](err); open {
 		return false, 0
 	}
 	switch s := status.Convert(err); s.Code() {
 	case codes.DeadlineExceeded:
+		if ch.keepsToOne(call) {
+			return false, 0
+		}
 	case codes.Unavailable:
 		if ch.literal() && !ch.answered.Load() || isSetting(ch.reason(s)) {
 			return false, 0
@@ -177,7 +190,7 @@ func (ch *Channel) judge(err error, trailer metadata.MD) (bool, time.Duration) {
 	default:
 		return false, 0
 	}
-	pushback := trailer.Get(headerPushback)
+	pushback := call.trailer().Get(headerPushback)
 	if len(pushback) == 0 {
 		if delay, asked := retryDelay(status.Convert(err)); asked {
 			return true, delay
@@ -192,7 +205,12 @@ func (ch *Channel) judge(err error, trailer metadata.MD) (bool, time.Duration) {
 }
 
 func (ch *Channel) announce(call *callState, try resilience.Try) {
-	failed := call.explain(CodeName(status.Code(try.Err))+" is retried", try.Wait)
+	code := status.Code(try.Err)
+	reason := CodeName(code) + " is retried"
+	if code == codes.DeadlineExceeded && call.mayBeDone() {
+		reason += ", although the call may have been carried out"
+	}
+	failed := call.explain(reason, try.Wait)
 	if ch.retry.OnRetry != nil {
 		ch.retry.OnRetry(failed)
 	}

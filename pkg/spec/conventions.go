@@ -19,7 +19,23 @@ type Conventions struct {
 	DeadLetter   DLQ         `json:"dead_letter" yaml:"dead_letter"`
 	Headers      Headers     `json:"headers" yaml:"headers"`
 	Token        Token       `json:"token" yaml:"token"`
+	// RetryAfterDeadline says which calls are tried again after DEADLINE_EXCEEDED.
+	// Default "always", as the specification has it (G3).
+	RetryAfterDeadline AfterDeadline `json:"retry_after_deadline" yaml:"retry_after_deadline"`
 }
+
+// AfterDeadline says which calls are tried again when a try ran out of time, so
+// that what it asked for may have been done.
+type AfterDeadline string
+
+// The values of an [AfterDeadline].
+const (
+	// RetryAlways tries all calls again.
+	RetryAlways AfterDeadline = "always"
+	// RetryIdempotent tries those again whose method's definition has an
+	// idempotency_level of NO_SIDE_EFFECTS or IDEMPOTENT.
+	RetryIdempotent AfterDeadline = "idempotent"
+)
 
 // TopicFormat says how topic names are made.
 type TopicFormat struct {
@@ -101,7 +117,8 @@ func Default() Conventions {
 			APIVersion:    HeaderAPIVersion,
 			Authorization: HeaderAuthorization,
 		},
-		Token: Token{Subject: TokenSubject, Audience: TokenAudience},
+		Token:              Token{Subject: TokenSubject, Audience: TokenAudience},
+		RetryAfterDeadline: RetryAlways,
 	}
 }
 
@@ -109,7 +126,7 @@ func Default() Conventions {
 // joined error a defect, each naming the key as it is spelled there. It returns
 // nil when they can be used.
 func (c Conventions) Validate() error {
-	errs := []error{c.Topic.validate(), c.DeadLetter.validate()}
+	errs := []error{c.Topic.validate(), c.DeadLetter.validate(), c.RetryAfterDeadline.validate()}
 	for _, f := range c.named() {
 		if f.value == "" {
 			errs = append(errs, fmt.Errorf("%s is empty", f.key))
@@ -156,6 +173,13 @@ func distinct(names []string) error {
 				return fmt.Errorf("the name %q is used twice", name)
 			}
 		}
+	}
+	return nil
+}
+
+func (a AfterDeadline) validate() error {
+	if a != RetryAlways && a != RetryIdempotent {
+		return fmt.Errorf("retry_after_deadline is %q: it is %s or %s", a, RetryAlways, RetryIdempotent)
 	}
 	return nil
 }

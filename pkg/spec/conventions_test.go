@@ -34,6 +34,7 @@ func TestValidate(t *testing.T) {
 		{"headers collide", func(c *spec.Conventions) { c.Headers.APIVersion = c.Headers.RequestID }, `"x-request-id" is used twice`},
 		{"no suffix", func(c *spec.Conventions) { c.DeadLetter.Suffix = "" }, "dead_letter.suffix"},
 		{"suffix with a space", func(c *spec.Conventions) { c.DeadLetter.ParkedSuffix = ". x" }, "dead_letter.parked_suffix"},
+		{"no such retry", func(c *spec.Conventions) { c.RetryAfterDeadline = "never" }, `retry_after_deadline is "never": it is always or idempotent`},
 		{"suffixes alike", func(c *spec.Conventions) { c.DeadLetter.ParkedSuffix = ".old.dlq" }, "cannot be told apart"},
 	}
 	for _, tt := range tests {
