@@ -8,7 +8,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -94,6 +96,7 @@ func (f *Factory) Channel(ctx context.Context, o RPCOptions) (*rpc.Channel, erro
 		Authority: o.Authority, MaxMessageBytes: o.MaxMessageBytes, ReflectHeaders: o.ReflectHeaders, Timings: o.Timings,
 		DescriptorCache: f.DescriptorCache(o),
 	}
+	pruneDescriptors(channel.DescriptorCache)
 	mesh := target.Service != "" && settings.Transport == MeshTransport
 	if channel.TLS, err = o.transport(settings, mesh); err != nil {
 		return nil, err
@@ -130,6 +133,20 @@ func (f *Factory) DescriptorCache(o RPCOptions) string {
 	key := append([]string{where, target.String(), cmp.Or(target.Version, o.Version), o.Transport, o.Authority}, append(target.Tags, o.Tags...)...)
 	sum := sha256.Sum256([]byte(strings.Join(key, "\x00")))
 	return filepath.Join(paths.Cache, "descriptors", hex.EncodeToString(sum[:16]))
+}
+
+// descriptorTargets is of how many targets the descriptors are kept.
+const descriptorTargets = 200
+
+// pruneDescriptors makes room for a target of which there are no descriptors yet. A
+// cache that cannot be pruned is only a larger one.
+func pruneDescriptors(dir string) {
+	if dir == "" {
+		return
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		_ = rpc.PruneDescriptorCache(filepath.Dir(dir), descriptorTargets-1)
+	}
 }
 
 // GuardCall is Guard for a call, which needs no context when the target is an

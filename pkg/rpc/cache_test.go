@@ -2,8 +2,11 @@ package rpc_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +26,7 @@ func buy(t *testing.T, ch *rpc.Channel, body string) (*rpc.Call, error) {
 func age(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "call-shop.v1.Shop.Buy")
-	old := time.Now().Add(-time.Hour)
+	old := time.Now().Add(-2 * time.Hour)
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +91,79 @@ func TestACachedDefinitionIsRevalidatedWhileTheCallRuns(t *testing.T) {
 		}
 	}
 	t.Error("a definition that no longer holds is kept")
+}
+
+// TestQuestionsTakeOneRoundTrip has a server that answers nothing before it has all
+// questions about the many files of a definition.
+func TestQuestionsTakeOneRoundTrip(t *testing.T) {
+	const parts = 300
+	sources := map[string]string{}
+	var imports, fields strings.Builder
+	for i := range parts {
+		name := fmt.Sprintf("shop/v1/part%d.proto", i)
+		sources[name] = fmt.Sprintf(`syntax = "proto3"; package shop.v1; message Part%d { string name = 1; }`, i)
+		fmt.Fprintf(&imports, "import %q;", name)
+		fmt.Fprintf(&fields, "Part%d part%d = %d;", i, i, i+1)
+	}
+	sources["shop/v1/shop.proto"] = fmt.Sprintf(`syntax = "proto3"; package shop.v1; %s
+message Order { %s } service Shop { rpc Buy(Order) returns (Order); }`, imports.String(), fields.String())
+	server, dir := &defined{}, t.TempDir()
+	address := server.start(t, sources)
+	if _, err := buy(t, dial(t, rpc.Config{Target: address, DescriptorCache: dir}), `{}`); err != nil {
+		t.Fatal(err)
+	}
+	path := age(t, dir)
+	server.mu.Lock()
+	server.patience, server.pause = parts+1, 50*time.Millisecond // which is more than the call takes
+	server.mu.Unlock()
+	call, err := buy(t, dial(t, rpc.Config{Target: address, DescriptorCache: dir}), `{}`)
+	if err != nil || call.Descriptors.Origin != rpc.FromCache {
+		t.Fatal(call, err)
+	}
+	if info, err := os.Stat(path); err != nil || time.Since(info.ModTime()) > time.Minute {
+		t.Errorf("an overdue definition was not confirmed: %v, %v", info.ModTime(), err)
+	}
+}
+
+func TestTheCacheIsBounded(t *testing.T) {
+	root := t.TempDir()
+	for i := range 10 {
+		dir := filepath.Join(root, strconv.Itoa(i))
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "all"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		confirmed := time.Now().Add(-time.Duration(i) * time.Hour)
+		if err := os.Chtimes(dir, confirmed, confirmed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rpc.PruneDescriptorCache(root, 3); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(root + "/*"); len(left) != 3 || filepath.Base(left[2]) != "2" {
+		t.Errorf("left are %q", left)
+	}
+	if err := rpc.PruneDescriptorCache(filepath.Join(root, "none"), 3); err != nil {
+		t.Error(err)
+	}
+	if err := rpc.PruneDescriptorCache(filepath.Join(root, "0", "all"), 3); err == nil || !strings.Contains(err.Error(), "prune the cached descriptors") {
+		t.Errorf("err = %v", err)
+	}
+	server, dir := &defined{}, t.TempDir()
+	for i := range 300 { // as of names by which methods were asked for
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("call-old%d", i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := buy(t, dial(t, rpc.Config{Target: server.start(t, shop("")), DescriptorCache: dir}), `{}`); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(dir + "/*"); len(left) != 256 || !slices.Contains(left, filepath.Join(dir, "call-shop.v1.Shop.Buy")) {
+		t.Errorf("%d files are left of one target", len(left))
+	}
 }
 
 func TestADefinitionIsFetchedAnewWhenTheCallNeedsIt(t *testing.T) {

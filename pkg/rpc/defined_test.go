@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bufbuild/protocompile"
 	"google.golang.org/grpc"
@@ -33,6 +34,10 @@ type defined struct {
 	without []string
 	// answer handles unary calls; nil returns the request as the answer.
 	answer func(method string, request *dynamicpb.Message) (json string, err error)
+	// patience is how many questions its reflection waits for before it answers any.
+	patience int
+	// pause is how long its reflection takes over each answer.
+	pause time.Duration
 
 	mu     sync.Mutex
 	files  []protoreflect.FileDescriptor
@@ -148,6 +153,7 @@ func within(file protoreflect.FileDescriptor, name protoreflect.FullName) protor
 }
 
 func (d *defined) reflect(stream grpc.ServerStream) error {
+	var held []*reflectionv1.ServerReflectionResponse
 	for {
 		question, answer := new(reflectionv1.ServerReflectionRequest), new(reflectionv1.ServerReflectionResponse)
 		if err := stream.RecvMsg(question); errors.Is(err, io.EOF) {
@@ -166,9 +172,16 @@ func (d *defined) reflect(stream grpc.ServerStream) error {
 		case *reflectionv1.ServerReflectionRequest_FileByFilename:
 			d.give(answer, q.FileByFilename)
 		}
-		if err := stream.SendMsg(answer); err != nil {
-			return err
+		if held = append(held, answer); len(held) < d.patience {
+			continue
 		}
+		time.Sleep(d.pause)
+		for _, answer := range held {
+			if err := stream.SendMsg(answer); err != nil {
+				return err
+			}
+		}
+		held = nil
 	}
 }
 

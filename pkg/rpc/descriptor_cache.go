@@ -8,8 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +28,11 @@ const (
 	// keptFresh is how long a method's definition is used without asking the
 	// server whether it still holds.
 	keptFresh = 10 * time.Second
+	// keptOverdue is how old one may get before a call waits for the answer.
+	keptOverdue = time.Hour
+	// keptMethods is how many methods of a target are kept. There are as many
+	// files as names by which they were asked for.
+	keptMethods = 256
 )
 
 // errTorn says that a file of the cache is no such file, or not all of it.
@@ -169,6 +177,7 @@ func (d *Descriptors) keepMethod(name string, m protoreflect.MethodDescriptor) {
 		}
 	}
 	_ = k.write(set)
+	_ = removeOldest(dir, keptMethods)
 	if d.complete {
 		_ = d.keep()
 	}
@@ -223,4 +232,39 @@ func (k *kept) revalidate(ctx context.Context, d *Descriptors) {
 	}
 	now := time.Now()
 	_ = os.Chtimes(k.path, now, now)
+	_ = os.Chtimes(filepath.Dir(k.path), now, now) // for PruneDescriptorCache
+}
+
+// PruneDescriptorCache bounds what is in root, a folder of descriptor caches: it
+// removes those of the targets that were confirmed longest ago, until there are no
+// more than so many. A channel that uses one of them meanwhile fetches anew.
+func PruneDescriptorCache(root string, targets int) error {
+	if err := removeOldest(root, targets); err != nil {
+		return fmt.Errorf("prune the cached descriptors: %w", err)
+	}
+	return nil
+}
+
+// removeOldest removes the oldest entries of a folder until there are limit. A
+// folder that is not there has none.
+func removeOldest(dir string, limit int) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	times := map[string]time.Time{}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil { // else another process has removed it
+			times[entry.Name()] = info.ModTime()
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(times), func(a, b string) int { return times[a].Compare(times[b]) })
+	var errs []error
+	for _, name := range names[:max(0, len(names)-limit)] {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+	}
+	return errors.Join(errs...)
 }

@@ -86,7 +86,8 @@ func (l *lookup) elsewhere(instance string) (def definition, from string, err er
 
 // revalidate asks the server whether the definition from the cache still holds,
 // while the call runs. The function that it returns waits for the answer no
-// longer than the call took, and at most revalidateGrace.
+// longer than the call took, and at most revalidateGrace; for one that is overdue
+// up to overdueGrace, so that no definition is used unconfirmed for good.
 func (l *lookup) revalidate() (wait func()) {
 	if l.kept == nil || time.Since(l.kept.time) < keptFresh {
 		return func() {}
@@ -98,14 +99,21 @@ func (l *lookup) revalidate() (wait func()) {
 		l.kept.revalidate(ctx, l.server)
 	}()
 	return func() {
-		grace := time.AfterFunc(min(time.Since(start), revalidateGrace), cancel)
+		grace := min(time.Since(start), revalidateGrace)
+		if time.Since(l.kept.time) > keptOverdue {
+			grace = overdueGrace
+		}
+		timer := time.AfterFunc(grace, cancel)
 		<-done
-		grace.Stop()
+		timer.Stop()
 		cancel()
 	}
 }
 
-const revalidateGrace = 20 * time.Millisecond
+const (
+	revalidateGrace = 20 * time.Millisecond
+	overdueGrace    = 500 * time.Millisecond
+)
 
 // age says how old the definition is that is used.
 func (l *lookup) age(origin string) float64 {

@@ -21,10 +21,6 @@ const (
 	reflectionV1Alpha = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 )
 
-// maxAsked is how many questions are under way at once. So many fit into any flow
-// control window, so that neither side waits for the other one to read.
-const maxAsked = 64
-
 // reflection is a stream of questions to a server about its definitions.
 type reflection struct {
 	ctx    context.Context //nolint:containedctx // of the stream
@@ -45,42 +41,40 @@ func newReflection(ctx context.Context, conn grpc.ClientConnInterface, headers m
 // ask sends questions and returns their answers in the same order. A server
 // that has no reflection v1 is asked by v1alpha.
 func (r *reflection) ask(questions []*reflectionv1.ServerReflectionRequest) ([]*reflectionv1.ServerReflectionResponse, error) {
-	var answers []*reflectionv1.ServerReflectionResponse
-	for len(questions) > 0 {
-		n := min(len(questions), maxAsked)
-		some, err := r.askSome(questions[:n])
-		if r.method == "" && status.Code(err) == codes.Unimplemented {
-			r.stream = nil
-			r.method = reflectionV1Alpha
-			if some, err = r.askSome(questions[:n]); status.Code(err) == codes.Unimplemented {
-				r.stream, r.method = nil, ""
-				return nil, ErrNoReflection
-			}
+	answers, err := r.askAll(questions)
+	if r.method == "" && status.Code(err) == codes.Unimplemented {
+		r.method = reflectionV1Alpha
+		if answers, err = r.askAll(questions); status.Code(err) == codes.Unimplemented {
+			r.method = ""
+			return nil, ErrNoReflection
 		}
-		if err != nil {
-			return nil, err
-		}
-		if r.method == "" {
-			r.method = reflectionV1
-		}
-		answers, questions = append(answers, some...), questions[n:]
 	}
-	return answers, nil
+	if err == nil && r.method == "" {
+		r.method = reflectionV1
+	}
+	return answers, err
 }
 
-func (r *reflection) askSome(questions []*reflectionv1.ServerReflectionRequest) ([]*reflectionv1.ServerReflectionResponse, error) {
+// askAll sends without waiting for answers, so that all take one round trip, and
+// receives meanwhile, so that neither side waits for the other one to read. The
+// sender ends with the questions or the stream.
+func (r *reflection) askAll(questions []*reflectionv1.ServerReflectionRequest) (answers []*reflectionv1.ServerReflectionResponse, err error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
-	for _, question := range questions {
-		if r.stream.SendMsg(question) != nil {
-			break // RecvMsg knows why
+	stream, sent := r.stream, make(chan struct{})
+	go func() {
+		defer close(sent)
+		for _, question := range questions {
+			if stream.SendMsg(question) != nil {
+				return // RecvMsg knows why
+			}
 		}
-	}
-	answers := make([]*reflectionv1.ServerReflectionResponse, 0, len(questions))
+	}()
+	defer func() { <-sent }()
 	for range questions {
 		answer := new(reflectionv1.ServerReflectionResponse)
-		if err := r.stream.RecvMsg(answer); err != nil {
+		if err := stream.RecvMsg(answer); err != nil {
 			r.stream = nil
 			if errors.Is(err, io.EOF) {
 				err = status.Error(codes.Unavailable, "the server ended the reflection stream without an answer")
