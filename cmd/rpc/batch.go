@@ -195,10 +195,7 @@ func (o *BatchOptions) caller(ctx context.Context) (*batch.Caller, error) {
 		}
 	}
 	var err error
-	if o.RPCOptions.ReflectHeaders, err = o.reflectHeaders(); err != nil {
-		return nil, err
-	}
-	if request.Descriptors, err = o.files(); err != nil {
+	if request.Descriptors, err = o.given(&o.connection); err != nil {
 		return nil, err
 	}
 	if o.Verbose > 0 {

@@ -90,6 +90,7 @@ suokectl rpc bench --compare before.json --compare before.json -o json`,
 			return runBench(cmd.Context(), opts)
 		},
 	}
+	opts.bindSources(cmd)
 	opts.bind(cmd)
 	_ = cmd.Flags().MarkHidden("tries") // see validateLoad
 	opts.bindLoad(cmd)
@@ -192,12 +193,18 @@ func runBench(ctx context.Context, opts *BenchOptions) error {
 
 // measure prepares all that a run needs, and makes it.
 func (o *BenchOptions) measure(ctx context.Context) (*load.Result, error) {
+	descriptors, err := o.given(&o.connection)
+	if err != nil {
+		return nil, err
+	}
 	channel, err := o.Dial(ctx, o.RPCOptions)
 	if err != nil {
 		return nil, err
 	}
 	defer channel.Close() //nolint:errcheck // it only says that it is closed
-	descriptors := channel.Reflect(ctx)
+	if descriptors == nil {
+		descriptors = channel.Reflect(ctx)
+	}
 	defer descriptors.Close()
 	method, err := descriptors.Method(o.Method)
 	if err != nil {

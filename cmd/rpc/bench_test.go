@@ -98,9 +98,13 @@ func TestBenchIsBoundedByMaxTime(t *testing.T) {
 func TestBenchOfAServerThatDies(t *testing.T) {
 	var calls atomic.Int32
 	half := make(chan struct{})
-	address, stop := serveLoad(t, func(context.Context) error {
-		if calls.Add(1) == 100 {
+	address, stop := serveLoad(t, func(ctx context.Context) error {
+		switch n := calls.Add(1); {
+		case n == 100:
 			close(half)
+			fallthrough
+		case n > 100: // which are in flight when it dies
+			<-ctx.Done()
 		}
 		return nil
 	})

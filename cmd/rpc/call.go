@@ -177,10 +177,7 @@ func runCall(ctx context.Context, opts *CallOptions) error {
 	if err != nil {
 		return err
 	}
-	if request.Descriptors, err = opts.files(); err != nil {
-		return err
-	}
-	if opts.RPCOptions.ReflectHeaders, err = opts.reflectHeaders(); err != nil {
+	if request.Descriptors, err = opts.given(&opts.connection); err != nil {
 		return err
 	}
 	body, err := opts.open()

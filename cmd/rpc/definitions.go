@@ -82,6 +82,16 @@ func (d *definitions) reflectHeaders() (metadata.MD, error) {
 	return headers, nil
 }
 
+// given reads the definitions that files give, nil when there are none, and has the
+// connection send the headers for reflection.
+func (d *definitions) given(c *connection) (*rpc.Descriptors, error) {
+	var err error
+	if c.RPCOptions.ReflectHeaders, err = d.reflectHeaders(); err != nil {
+		return nil, err
+	}
+	return d.files()
+}
+
 // arguments returns target and symbol; with files there is only a symbol.
 func (d *definitions) arguments(args []string) (target, symbol string, err error) {
 	switch {
@@ -113,15 +123,12 @@ func (d *definitions) use(ctx context.Context, ios *iostreams.IOStreams, c *conn
 		}
 		return d.write(from)
 	}
-	files, err := d.files()
+	files, err := d.given(c)
 	if err != nil {
 		return err
 	}
 	if files != nil {
 		return explain(all(files), "")
-	}
-	if c.ReflectHeaders, err = d.reflectHeaders(); err != nil {
-		return err
 	}
 	err = c.reflect(ctx, dial, func(server *rpc.Descriptors) error {
 		if err := all(server); err != nil {

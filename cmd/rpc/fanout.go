@@ -61,6 +61,7 @@ suokectl rpc fanout auth-service VerifyToken --version v1 -d '{"token":"none"}' 
 	levels := []string{string(discover.Passing), string(discover.Warning), string(discover.Any)}
 	_ = cmd.RegisterFlagCompletionFunc("health", cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
 	opts.bindRequest(cmd)
+	opts.bindSources(cmd)
 	opts.bind(cmd)
 	opts.Output.Bind(cmd)
 	return cmd
@@ -87,6 +88,9 @@ func runFanout(ctx context.Context, opts *FanoutOptions) error {
 		return err
 	}
 	request.OnMessage = nil
+	if request.Descriptors, err = opts.given(&opts.connection); err != nil {
+		return err
+	}
 	source, err := open(opts.Data, opts.IO.In)
 	if err != nil {
 		return err
@@ -111,7 +115,7 @@ func runFanout(ctx context.Context, opts *FanoutOptions) error {
 			mine.Body = bytes.NewReader(body)
 			a.Call, err = channel.Call(ctx, mine)
 		}
-		return a.said(err)
+		return a.said(err, request.Text)
 	})
 	group(answers)
 	if err := opts.show(answers); err != nil {
@@ -120,8 +124,9 @@ func runFanout(ctx context.Context, opts *FanoutOptions) error {
 	return differ(answers)
 }
 
-// said notes the text that is compared: the messages, or why there are none.
-func (a answer) said(err error) answer {
+// said notes the text that is compared: the messages, which may be in text form, or
+// why there are none.
+func (a answer) said(err error, inText bool) answer {
 	var text strings.Builder
 	switch {
 	case err != nil:
@@ -129,7 +134,7 @@ func (a answer) said(err error) answer {
 		fmt.Fprintln(&text, a.Error)
 	default:
 		for _, message := range a.Call.Messages {
-			text.WriteString(sorted(message))
+			text.WriteString(compared(message, inText))
 		}
 		if failed := a.Call.Err(); failed != nil {
 			a.Error = a.Call.Status.Code + ": " + lastMessage(a.Call, failed)
@@ -140,9 +145,14 @@ func (a answer) said(err error) answer {
 	return a
 }
 
-// sorted returns a message with the fields of its objects in the order of their
-// names, since instances that define them in another order answer the same.
-func sorted(message json.RawMessage) string {
+// compared returns a message with the fields of its objects in the order of their
+// names, since instances that define them in another order answer the same. In text
+// form it is a string, of lines.
+func compared(message json.RawMessage, inText bool) string {
+	var lines string
+	if inText && json.Unmarshal(message, &lines) == nil {
+		return strings.TrimSuffix(lines, "\n") + "\n"
+	}
 	decoder := json.NewDecoder(bytes.NewReader(message))
 	decoder.UseNumber()
 	var value any

@@ -18,7 +18,7 @@ func TestAnswersThatAreTheSame(t *testing.T) {
 		`{"a":12345678901234567890}`,
 		`{"a":12345678901234567891}`,
 	} {
-		answers = append(answers, answer{Call: &rpc.Call{Messages: []json.RawMessage{json.RawMessage(message)}}}.said(nil))
+		answers = append(answers, answer{Call: &rpc.Call{Messages: []json.RawMessage{json.RawMessage(message)}}}.said(nil, false))
 	}
 	group(answers)
 	for i, want := range []int{1, 1, 2, 3, 4} {

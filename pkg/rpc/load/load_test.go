@@ -375,9 +375,13 @@ func TestAServerThatDiesIsCountedByCodeAndInstance(t *testing.T) {
 	var calls atomic.Int32
 	half := make(chan struct{})
 	good, _ := onLoopback(t, server{check: func(context.Context, *grpc_health_v1.HealthCheckRequest) error { return nil }})
-	dying, stop := onLoopback(t, server{check: func(context.Context, *grpc_health_v1.HealthCheckRequest) error {
-		if calls.Add(1) == 200 {
+	dying, stop := onLoopback(t, server{check: func(ctx context.Context, _ *grpc_health_v1.HealthCheckRequest) error {
+		switch n := calls.Add(1); {
+		case n == 200:
 			close(half)
+			fallthrough
+		case n > 200: // which are in flight when it dies
+			<-ctx.Done()
 		}
 		return nil
 	}})
