@@ -6,11 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"runtime"
-	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/metadata"
@@ -19,6 +15,7 @@ import (
 	"github.com/suokelife/suokectl/internal/complete"
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/iostreams"
+	"github.com/suokelife/suokectl/internal/output"
 	"github.com/suokelife/suokectl/pkg/rpc"
 	"github.com/suokelife/suokectl/pkg/rpc/batch"
 )
@@ -40,6 +37,7 @@ type BatchOptions struct {
 	Journal       string
 	ResendUnknown bool
 	AllowUnknown  bool
+	Output        output.Flags
 	definitions
 	connection
 }
@@ -53,7 +51,7 @@ func NewCmdBatch(f *app.Factory, runF func(*BatchOptions) error) *cobra.Command 
 		Long: `Read NDJSON from FILE, or from stdin when it is -, make a call for each line, many at
 a time over shared connections, and print one line of JSON for each, in the order of
 the input: line, outcome, code, message, response, attempts, duration_ms, instance,
-request_id. With a METHOD a line is the message itself, or for a client stream an
+request_id; -o has other forms. With a METHOD a line is the message itself, or for a client stream an
 array of messages. Without one it is an object
 
   {"method": "Login", "data": {…}, "headers": {"x-tenant": "blue"}, "id": 7,
@@ -88,7 +86,7 @@ suokectl rpc batch calls.ndjson --out results.ndjson --rate 100`,
 			if len(args) > 2 {
 				opts.Method = args[2]
 			}
-			if err := opts.validate(); err != nil {
+			if err := errors.Join(opts.validate(), opts.validateOutput()); err != nil {
 				return err
 			}
 			if runF != nil {
@@ -99,6 +97,7 @@ suokectl rpc batch calls.ndjson --out results.ndjson --rate 100`,
 	}
 	opts.bindBatch(cmd)
 	opts.bind(cmd)
+	opts.bindOutput(cmd)
 	cmd.Flags().Lookup("max-time").Usage = "how long each call may take with all its tries, as a `duration`; 0 sets no bound"
 	return cmd
 }
@@ -258,92 +257,4 @@ func (o *BatchOptions) journal() (*batch.Journal, error) {
 
 func otherInput(err error) error {
 	return failure.WithHint(&failure.UsageError{Err: err}, "give the input, target and method of the earlier run, or name another journal")
-}
-
-// run writes to stdout or --out. A pipe that is closed ends it like any error of
-// writing, and not the process, so that what is in flight still comes to the journal.
-func (o *BatchOptions) run(ctx context.Context, caller *batch.Caller, journal *batch.Journal, in io.Reader) (batch.Summary, error) {
-	broken := make(chan os.Signal, 1)
-	signal.Notify(broken, syscall.SIGPIPE)
-	defer signal.Stop(broken)
-	var out io.Writer = o.IO.Out
-	if o.IO.StdoutTTY() {
-		out = &cleaner{ios: o.IO}
-	}
-	if o.Out != "" {
-		file, err := os.OpenFile(o.Out, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-		if err != nil {
-			return batch.Summary{}, fmt.Errorf("open the results: %w", err)
-		}
-		defer file.Close()
-		out = file
-	}
-	headroom := make([]byte, untouched)
-	defer runtime.KeepAlive(headroom)
-	return batch.Run(ctx, batch.Config{
-		Call: caller.Call, Bare: o.Method != "", Concurrency: o.Concurrency, Rate: o.Rate,
-		StopOnError: o.StopOnError, Journal: journal, ResendUnknown: o.ResendUnknown,
-	}, in, out)
-}
-
-// untouched is memory that is set aside and never used, so that the garbage of many
-// small calls is collected less often; the collector's pace follows the heap's size.
-const untouched = 64 << 20
-
-// sumUp says on stderr what came out.
-func (o *BatchOptions) sumUp(s batch.Summary) {
-	counts := make([]string, 0, len(s.Codes))
-	for _, name := range s.CodeNames() {
-		counts = append(counts, fmt.Sprintf("%d %s", s.Codes[name], name))
-	}
-	text := fmt.Sprintf("%d lines in %.2f s", s.Lines, s.Elapsed.Seconds())
-	if s.Replayed > 0 {
-		text += fmt.Sprintf(", %d of them done by an earlier run", s.Replayed)
-	}
-	if len(counts) > 0 {
-		text += ": " + strings.Join(counts, ", ")
-	}
-	o.IO.Infof("%s", text)
-	if s.Lines > s.Replayed && s.P99 > 0 {
-		o.IO.Infof("%.0f lines/s, p50 %.2f ms, p99 %.2f ms", s.Rate(), s.P50.Seconds()*1000, s.P99.Seconds()*1000)
-	}
-	if s.InFlight > 0 {
-		o.IO.Infof("%d calls were given up in flight: nobody knows what came of them", s.InFlight)
-	}
-}
-
-// verdict is the command's error: why it ended early, or that lines failed.
-func (o *BatchOptions) verdict(s batch.Summary, err error) error {
-	resume := "--journal FILE lets the same command go on where it ended"
-	if o.Journal != "" || o.Out != "" {
-		resume = "the same command goes on where this one ended"
-	}
-	switch {
-	case errors.Is(err, batch.ErrOtherInput):
-		return otherInput(err)
-	case err != nil:
-		return failure.WithHint(err, resume)
-	case s.Codes[batch.OutcomeUnknown] > 0 && !o.ResendUnknown:
-		resume = "--resend-unknown sends again what is unknown"
-	default:
-		resume = ""
-	}
-	if failed := s.Failed(); failed > 0 {
-		return failure.WithHint(fmt.Errorf("%d of %d lines did not end with OK", failed, s.Lines), resume)
-	}
-	return nil
-}
-
-// cleaner makes whole lines safe for a terminal.
-type cleaner struct {
-	ios  *iostreams.IOStreams
-	rest []byte // of a line that is not whole
-}
-
-func (c *cleaner) Write(p []byte) (int, error) {
-	c.rest = append(c.rest, p...)
-	end := strings.LastIndexByte(string(c.rest), '\n') + 1
-	_, err := io.WriteString(c.ios.Out, c.ios.Clean(string(c.rest[:end])))
-	c.rest = append(c.rest[:0], c.rest[end:]...)
-	return len(p), err
 }

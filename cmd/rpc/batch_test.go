@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -270,5 +271,30 @@ func TestBatchOnATerminal(t *testing.T) {
 	_, out, talk := run(t.Context(), t, true, "rpc", "batch", file, serve(t), "--plaintext")
 	if text := out + talk; strings.ContainsAny(text, "\x1b\u202e") || strings.Count(out, "\n") != 2 || strings.Count(out, "red") != 2 {
 		t.Errorf("printed %q", text)
+	}
+	_, out, _ = run(t.Context(), t, true, "rpc", "batch", file, serve(t), "--plaintext", "-o", "table")
+	if strings.ContainsAny(strings.ReplaceAll(out, "\x1b[1m", ""), "\u202e") || strings.Contains(out, "\x1b[2J") || !strings.Contains(out, "OUTCOME") {
+		t.Errorf("the table is %q", out)
+	}
+}
+
+// How far a run has come is told on a terminal, unless the results are seen there.
+func TestBatchTellsItsProgress(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "calls")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("{}\n"), 25), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address, _ := serveLoad(t, well)
+	for _, c := range []struct {
+		tty   bool
+		args  []string
+		shown bool
+	}{{true, []string{"--out", filepath.Join(dir, "results")}, true}, {true, nil, false}, {false, nil, false}} {
+		args := append([]string{"rpc", "batch", file, address, "Stats", "--plaintext", "--rate", "50"}, c.args...)
+		code, _, talk := run(t.Context(), t, c.tty, args...)
+		if code != 0 || strings.Contains(talk, "\r\x1b[K") != c.shown || c.shown && !regexp.MustCompile(`0\.\d s  \d+ lines  \d+/s  \d+ OK`).MatchString(talk) {
+			t.Errorf("exit %d, %q", code, talk)
+		}
 	}
 }

@@ -228,9 +228,9 @@ func (o *BenchOptions) measure(ctx context.Context) (*load.Result, error) {
 		config.Headers = conn.Headers(ctx)
 		config.Conns = append(config.Conns, grpc.ClientConnInterface(conn))
 	}
-	meter := newMeter(o.IO, config)
-	config.OnProgress = meter.show
+	meter := &meter{ios: o.IO}
 	defer meter.close()
+	config.OnProgress = func(p load.Progress) { meter.show(loadProgress(config, p)) }
 	defer debug.SetGCPercent(debug.SetGCPercent(collectAt)) // calls leave much garbage, and little lives
 	return load.Run(ctx, config)
 }

@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -123,6 +124,41 @@ message Order { %s } service Shop { rpc Buy(Order) returns (Order); }`, imports.
 	if info, err := os.Stat(path); err != nil || time.Since(info.ModTime()) > time.Minute {
 		t.Errorf("an overdue definition was not confirmed: %v, %v", info.ModTime(), err)
 	}
+}
+
+// Many calls are prepared by what the cache has when the server says that it holds,
+// and by nothing else.
+func TestAPreparedDefinitionHolds(t *testing.T) {
+	server, dir := &defined{}, t.TempDir()
+	address := server.start(t, shop(""))
+	asked := func(body, want string) int {
+		t.Helper()
+		before, _ := server.counts()
+		p, err := prepare(t, dial(t, rpc.Config{Target: address, DescriptorCache: dir}), rpc.Request{Method: "shop.v1.Shop/Buy"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		call, err := p.Call(t.Context(), json.RawMessage(body), nil)
+		if err != nil || call.Err() != nil || string(call.Messages[0]) != want {
+			t.Errorf("%s became %+v, %v", body, call, err)
+		}
+		after, _ := server.counts()
+		return after - before
+	}
+	asked(`{}`, `{}`)
+	if n := asked(`{"item":"tea"}`, `{"item":"tea"}`); n != 0 {
+		t.Errorf("%d questions were asked although the definition was young", n)
+	}
+	path := age(t, dir)
+	if asked(`{"item":"tea"}`, `{"item":"tea"}`) == 0 {
+		t.Error("an old definition was used unconfirmed")
+	}
+	if info, err := os.Stat(path); err != nil || time.Since(info.ModTime()) > time.Minute {
+		t.Errorf("it was not confirmed: %v, %v", info, err)
+	}
+	age(t, dir)
+	server.define(t, shop("string note = 7;"))
+	asked(`{"note":"gift"}`, `{"note":"gift"}`)
 }
 
 func TestTheCacheIsBounded(t *testing.T) {

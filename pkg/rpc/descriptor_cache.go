@@ -201,13 +201,13 @@ func (k *kept) method() (protoreflect.MethodDescriptor, error) {
 }
 
 // revalidate asks the server, all at once, for the files that the definition was
-// made from. A definition that no longer holds is dropped, so that the next call
-// fetches it; any failure leaves it as it is.
-func (k *kept) revalidate(ctx context.Context, d *Descriptors) {
+// made from, and reports whether it still holds. One that does not is dropped, so
+// that the next call fetches it; any failure leaves it as it is.
+func (k *kept) revalidate(ctx context.Context, d *Descriptors) bool {
 	service, _, _ := strings.Cut(k.Method, "/")
 	sd, err := k.library.service(service)
 	if err != nil {
-		return
+		return false
 	}
 	var paths []string
 	for path := range k.Sums {
@@ -222,17 +222,18 @@ func (k *kept) revalidate(ctx context.Context, d *Descriptors) {
 	stream.method = k.Reflection
 	sums, err := stream.sums(service, paths)
 	if err != nil {
-		return
+		return false
 	}
 	for _, want := range k.Sums {
 		if !sums[want] {
 			k.drop()
-			return
+			return false
 		}
 	}
 	now := time.Now()
 	_ = os.Chtimes(k.path, now, now)
 	_ = os.Chtimes(filepath.Dir(k.path), now, now) // for PruneDescriptorCache
+	return true
 }
 
 // PruneDescriptorCache bounds what is in root, a folder of descriptor caches: it

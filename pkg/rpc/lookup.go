@@ -57,6 +57,23 @@ func (l *lookup) first(useCache bool) (definition, error) {
 	return l.anew()
 }
 
+// confirmed is first for many calls, which are not to be made by a definition that
+// may hold no longer.
+func (l *lookup) confirmed(useCache bool) (definition, error) {
+	found, err := l.first(useCache)
+	if err != nil || found.origin != FromCache || time.Since(l.kept.time) < keptFresh {
+		return found, err
+	}
+	ctx, cancel := context.WithCancel(l.ctx)
+	defer cancel()
+	inTime := l.channel.timer(cancel)
+	defer inTime()
+	if l.kept.revalidate(ctx, l.server) {
+		return found, nil
+	}
+	return l.anew()
+}
+
 // anew asks the server, once, and keeps the answer in the cache.
 func (l *lookup) anew() (definition, error) {
 	l.once.Do(func() {

@@ -30,17 +30,22 @@ type Prepared struct {
 
 // Prepare finds the method of r, whose headers go with every call; its Body,
 // Text and hooks are not used. Descriptors are asked now, and later only for what is in an
-// Any: close them after the last call. The errors are those of
-// [Descriptors.Method].
+// Any: close them after the last call. A definition in the channel's descriptor cache
+// is used when the server says, in one round trip, that it holds. The errors are
+// those of [Descriptors.Method].
 func (ch *Channel) Prepare(d *Descriptors, r Request) (*Prepared, error) {
-	method, err := d.Method(r.Method)
+	find := &lookup{channel: ch, ctx: d.ctx, name: r.Method, server: d}
+	if d.channel == nil {
+		find.files = d
+	}
+	method, err := find.confirmed(!r.FreshDescriptors)
 	if err != nil {
 		return nil, err
 	}
 	r.Body, r.OnHeaders, r.OnMessage = nil, nil, nil
 	return &Prepared{
-		channel: ch, method: method, request: r, name: fullName(method), kind: kind(method),
-		codec: codec{types: typeResolver{d}, emitDefaults: r.EmitDefaults, allowUnknown: r.AllowUnknown},
+		channel: ch, method: method.MethodDescriptor, request: r, name: fullName(method), kind: kind(method),
+		codec: codec{types: method.types, emitDefaults: r.EmitDefaults, allowUnknown: r.AllowUnknown},
 	}, nil
 }
 

@@ -37,6 +37,9 @@ type Config struct {
 	// Drain is how long calls in flight may take to end after the run's context
 	// has. The default is [Drain].
 	Drain time.Duration
+	// OnProgress is told every 100 ms of how far the run has come, on a goroutine
+	// that is not the caller's, and not after Run has returned. Nil tells nobody.
+	OnProgress func(Summary)
 }
 
 // The defaults of a [Config].
@@ -92,7 +95,7 @@ func Run(ctx context.Context, c Config, in io.Reader, out io.Writer) (Summary, e
 	if err := r.order.finish(); err != nil {
 		stop(fmt.Errorf("write the results: %w", err))
 	}
-	return r.tally.end(), context.Cause(beginning)
+	return r.tally.soFar(), context.Cause(beginning)
 }
 
 // job is a line and its place in the output.
@@ -238,7 +241,7 @@ func (r *run) put(place int, text []byte) error {
 	return nil
 }
 
-// flushEvery is how soon a result is seen, at the latest.
+// flushEvery is how soon a result is seen, at the latest, and progress told.
 const flushEvery = 100 * time.Millisecond
 
 func (r *run) flush(idle <-chan struct{}) {
@@ -249,6 +252,9 @@ func (r *run) flush(idle <-chan struct{}) {
 		case <-ticker.C:
 			if err := r.order.flush(); err != nil {
 				r.stop(fmt.Errorf("write the results: %w", err))
+			}
+			if r.OnProgress != nil {
+				r.OnProgress(r.tally.soFar())
 			}
 		case <-idle:
 			return

@@ -105,10 +105,11 @@ func (t *tally) abandon() {
 	t.summary.InFlight++
 }
 
-func (t *tally) end() Summary {
+func (t *tally) soFar() Summary {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.summary
+	s.Codes = maps.Clone(s.Codes)
 	s.Elapsed = time.Since(t.start)
 	s.P50 = time.Duration(t.durations.ValueAtQuantile(50)) * time.Microsecond
 	s.P99 = time.Duration(t.durations.ValueAtQuantile(99)) * time.Microsecond
