@@ -44,13 +44,13 @@ func resultView() output.View[batch.Result] {
 	return output.View[batch.Result]{
 		Name: func(r batch.Result) string { return strconv.Itoa(r.Line) },
 		Columns: []output.Column[batch.Result]{
-			{Name: "LINE", Value: func(r batch.Result) string { return strconv.Itoa(r.Line) }},
+			{Name: "LINE", Value: func(r batch.Result) string { return strconv.Itoa(r.Line) }, Whole: true},
 			{Name: "METHOD", Value: func(r batch.Result) string { return r.Method }, Wide: true},
 			{Name: "OUTCOME", Value: func(r batch.Result) string { return r.Outcome }},
-			{Name: "CODE", Value: func(r batch.Result) string { return r.Code }},
+			{Name: "CODE", Value: func(r batch.Result) string { return r.Code }, Whole: true},
 			{Name: "MS", Value: func(r batch.Result) string { return fmt.Sprintf("%.1f", r.DurationMS) }},
 			{Name: "TRIES", Value: func(r batch.Result) string { return strconv.Itoa(r.Attempts) }, Wide: true},
-			{Name: "INSTANCE", Value: func(r batch.Result) string { return r.Instance }},
+			{Name: "INSTANCE", Value: func(r batch.Result) string { return r.Instance }, Whole: true},
 			{Name: "REQUEST ID", Value: func(r batch.Result) string { return r.RequestID }, Wide: true},
 			{Name: "MESSAGE", Value: func(r batch.Result) string { return r.Message }},
 		},

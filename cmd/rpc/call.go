@@ -282,11 +282,12 @@ func (o *CallOptions) saved(cmd *cobra.Command, getenv func(string) string) erro
 	if err != nil {
 		return err
 	}
-	if err := o.save(cmd, string(b)); err != nil {
+	asGiven := o.Headers
+	o.Headers, o.body = headers, &body
+	if _, err := o.request(); err != nil { // a call that cannot be made is not saved
 		return err
 	}
-	o.Headers, o.body = headers, &body
-	return nil
+	return o.save(cmd, asGiven, string(b))
 }
 
 // request checks the flags, reads the headers and decides where the messages go: to stdout as

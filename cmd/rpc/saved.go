@@ -121,9 +121,9 @@ var secretName = regexp.MustCompile(`(?i)authorization|cookie|token|secret|passw
 
 // save writes the call of a command line. Headers that hold credentials are left
 // out, and said, unless they refer to a variable.
-func (o *CallOptions) save(cmd *cobra.Command, body string) error {
+func (o *CallOptions) save(cmd *cobra.Command, headers []string, body string) error {
 	saved := savedCall{Target: o.Target, Method: o.Method, Version: o.Version, Tags: o.Tags, Flags: map[string]string{}, Body: body}
-	for _, header := range o.Headers {
+	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ":")
 		if secretName.MatchString(name) && !config.IsReference(value) {
 			o.IO.Infof("the header %s is not saved: write it as '%s: ${env:NAME}' to have it in the file", strings.TrimSpace(name), strings.TrimSpace(name))

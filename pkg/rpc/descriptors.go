@@ -471,7 +471,11 @@ func question[T any](d *Descriptors, what string, ask func() (T, error)) (T, err
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.channel == nil {
-		return ask()
+		answer, err := ask()
+		if unknown, ok := errors.AsType[*NotFoundError](err); ok {
+			unknown.AtHand = true
+		}
+		return answer, err
 	}
 	ctx, call := d.channel.call(d.ctx)
 	call.only, call.not = d.only, d.avoid

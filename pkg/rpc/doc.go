@@ -65,5 +65,6 @@
 //
 // [ServerOptions] returns the interceptors of a server. The handler's context
 // has the caller's deadline, request id, trace and claims, so that the calls that
-// it makes through a Channel go on with them.
+// it makes through a Channel go on with them. [RegisterHealth] adds the standard
+// health service, by which a server can also be ended without a failed call.
 package rpc

@@ -17,7 +17,7 @@ var (
 	ErrPlaintextServer = errors.New("the server speaks plaintext, but TLS was wanted")
 	// ErrTLSServer says that plaintext was wanted and the server hung up on it
 	// or answered with something else, as a server does that speaks TLS.
-	ErrTLSServer = errors.New("the server does not take plaintext gRPC: it probably speaks TLS")
+	ErrTLSServer = errors.New("the server does not take plaintext gRPC: it speaks TLS, or no gRPC at all")
 	// ErrNoAnswer says that nothing came back in time from the address.
 	ErrNoAnswer = errors.New("no answer")
 	// ErrNotGRPC says that the server answered in HTTP/1.1.

@@ -120,7 +120,7 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 			}
 		case connectivity.TransientFailure:
 			failed = child
-		default:
+		default: // for no longer than its first connection takes, 20 s at most
 			waiting = true
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
-// NotFoundError says that the server has no such service, method or symbol.
+// NotFoundError says that there is no such service, method or symbol.
 type NotFoundError struct {
 	// Kind is service, method or symbol.
 	Kind string
@@ -17,16 +17,22 @@ type NotFoundError struct {
 	Similar []string
 	// Ambiguous says that each of Similar fits the short name that was given.
 	Ambiguous bool
+	// AtHand says that no server was asked: the definitions come from files or were kept.
+	AtHand bool
 }
 
 func (e *NotFoundError) Error() string {
+	who := "the server has"
+	if e.AtHand {
+		who = "the definitions have"
+	}
 	switch {
 	case e.Ambiguous:
 		return fmt.Sprintf("%s %q could be %s", e.Kind, e.Name, strings.Join(e.Similar, " or "))
 	case len(e.Similar) > 0:
-		return fmt.Sprintf("the server has no %s %q; did you mean %s?", e.Kind, e.Name, strings.Join(e.Similar, " or "))
+		return fmt.Sprintf("%s no %s %q; did you mean %s?", who, e.Kind, e.Name, strings.Join(e.Similar, " or "))
 	default:
-		return fmt.Sprintf("the server has no %s %q", e.Kind, e.Name)
+		return fmt.Sprintf("%s no %s %q", who, e.Kind, e.Name)
 	}
 }
 
