@@ -158,13 +158,13 @@ func TestProduceSaysWhichLinesWent(t *testing.T) {
 		t.Fatal(err)
 	}
 	dry := s.run("produce", registered, "-f", file, "--dry-run", "-o", "json", "--jq", ".acked_lines")
-	dry.want(t, 1, "1,4,7,9\n", "line 5: ")
+	dry.want(t, 1, "1,4,7,9\n", "in.ndjson:5:2: ")
 	if got := s.run("consume", registered, "--until", "now"); got.out != "" {
 		t.Fatalf("a dry run produced %s", got.out)
 	}
 	got := s.run("produce", registered, "-f", file)
 	got.want(t, 1, "1,4,7,9", "4 of 8 events were not produced")
-	for _, line := range []string{"line 2: ", "line 5: ", "line 6: ", "line 8: "} {
+	for _, line := range []string{"in.ndjson:2: ", "in.ndjson:5:2: ", "in.ndjson:6: ", "in.ndjson:8:8: "} {
 		got.want(t, 1, "", line)
 	}
 	stored := s.run("consume", registered, "--until", "now")

@@ -2,17 +2,15 @@ package events
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
-	"strings"
+	"os"
 	"sync"
 	"time"
 
+	"github.com/suokelife/suokectl/cmd/events/intake"
 	"github.com/suokelife/suokectl/pkg/events"
 )
 
@@ -21,248 +19,239 @@ const (
 	bulkLinger = 5 * time.Millisecond
 	// lastAcks is how long acknowledgements are awaited after an interrupt.
 	lastAcks = 5 * time.Second
-	// maxProblems is how many lines that were not acknowledged are told of
-	// one by one; the others are counted.
-	maxProblems = 1000
+	// checkpoints is how often it is noted down how far a run has come, and
+	// shown.
+	checkpoints = 250 * time.Millisecond
 )
 
-// The outcomes of a line that was not acknowledged.
-const (
-	outcomeRejected = "rejected"
-	outcomeUnknown  = "unknown"
-	outcomeNotSent  = "not_sent"
-)
-
-// productionReport says what became of every line.
-type productionReport struct {
-	Topic  string `json:"topic"`
-	DryRun bool   `json:"dry_run"`
-	// Acked counts the lines that are stored, or would pass in a dry run.
-	Acked int `json:"acked"`
-	// AckedLines names them, as in 1-3,5.
-	AckedLines string         `json:"acked_lines"`
-	Counts     map[string]int `json:"counts"`
-	// Problems are the others, at most a thousand of them.
-	Problems []lineProblem `json:"problems"`
-}
-
-type lineProblem struct {
-	Line    int    `json:"line"`
-	Outcome string `json:"outcome"`
-	Error   string `json:"error"`
-}
-
-// isKept reports that an event was not acknowledged and is in the spool, and
-// so is no reason to end the run.
-func isKept(err error) bool {
-	var notSent *events.NotSentError
-	return errors.As(err, &notSent) && notSent.Spool != ""
-}
-
-func (r productionReport) count(outcome string) int { return r.Counts[outcome] }
-
-// err is the error of a production in which some line was not acknowledged.
-func (r productionReport) err() error {
-	bad := 0
-	for _, n := range r.Counts {
-		bad += n
-	}
-	if bad == 0 {
-		return nil
-	}
-	verb := "were not"
-	if r.DryRun {
-		verb = "would not be"
-	}
-	return fmt.Errorf("%d of %d events %s produced to %s", bad, bad+r.Acked, verb, r.Topic)
-}
+// errStopped ends a run with --on-error stop.
+var errStopped = errors.New("stopped at the first event that was not produced; --on-error skip goes on")
 
 // production is one run of produce.
 type production struct {
-	topic    string
-	dryRun   bool
+	opts     *ProduceOptions
 	producer *producer
+	input    *produceInput
+	progress *produceProgress
+	rejects  *rejects
+	resume   *resumeFile // nil when the input cannot be gone on with
 
-	mu       sync.Mutex
-	acked    lineSet
-	counts   map[string]int
-	problems []lineProblem
-	notSent  error
+	mu      sync.Mutex
+	track   tracker
+	report  productionReport
+	stopped error
 }
 
-// produce sends line after line until the input or ctx ends. What is on its
-// way then is left to finish.
-func (p *production) produce(ctx context.Context, in io.Reader) error {
-	p.counts = make(map[string]int)
-	lines := readLines(ctx, in)
-	sending := context.WithoutCancel(ctx) // an interrupt ends the reading, not what is on its way
-	for number := 1; ; number++ {
-		select {
-		case <-ctx.Done():
+// produce sends record after record until the input or ctx ends. What is on
+// its way then is left to finish.
+func (p *production) produce(ctx context.Context) error {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	reader, err := p.input.reader(reading)
+	if err != nil {
+		return err
+	}
+	var watch sync.WaitGroup
+	watch.Go(func() { p.checkpointUntil(reading) })
+	defer watch.Wait()
+	defer stop()
+	pace := newPacer(p.opts.Rate)
+	for {
+		item, err := reader.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && ctx.Err() != nil:
 			return context.Cause(ctx)
-		case line, more := <-lines:
-			if !more {
-				return nil
-			}
-			if line.err != nil {
-				return fmt.Errorf("read line %d: %w", number, line.err)
-			}
-			if len(bytes.TrimSpace(line.text)) > 0 {
-				if err := p.line(sending, number, line.text); err != nil {
-					return err
-				}
-			}
+		case err != nil:
+			return fmt.Errorf("read %s: %w", p.input.place(item.Line, 0), err)
+		}
+		if err := pace.wait(ctx); err != nil {
+			return err
+		}
+		// An interrupt ends the reading, not what is on its way.
+		if err := p.send(context.WithoutCancel(ctx), item); err != nil {
+			return err
 		}
 	}
 }
 
-// line produces one line. The error is one that the next line would meet too.
-func (p *production) line(ctx context.Context, number int, text []byte) error {
-	record, err := parseLine(text)
-	if err != nil {
-		p.settle(number, &events.RejectedError{Topic: p.topic, Err: err})
-		return nil
+// send produces one record. The error is one that the next would meet too.
+func (p *production) send(ctx context.Context, item intake.Item) error {
+	sequence := p.begin(item)
+	switch record := item.Record; {
+	case item.Err != nil:
+		p.settle(sequence, item, &events.RejectedError{Topic: p.opts.Topic, Err: item.Err})
+	case p.opts.DryRun:
+		record.Topic = p.opts.Topic
+		p.settle(sequence, item, p.producer.Check(ctx, record))
+	default:
+		record.Topic = p.opts.Topic
+		item.Record = events.Record{} // the producer has it
+		p.producer.Send(ctx, record, func(_ events.Ack, outcome error) { p.settle(sequence, item, outcome) })
 	}
-	record.Topic = p.topic
-	if p.dryRun {
-		p.settle(number, p.producer.Check(ctx, record))
-	} else {
-		p.producer.Send(ctx, record, func(_ events.Ack, outcome error) { p.settle(number, outcome) })
-	}
-	return p.hopeless()
-}
-
-// hopeless returns the first error that was no verdict on an event.
-func (p *production) hopeless() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.notSent
+	return p.stopped
 }
 
-func outcomeOf(err error) string {
-	var rejected *events.RejectedError
-	var unknown *events.UnknownOutcomeError
-	switch {
-	case errors.As(err, &rejected):
-		return outcomeRejected
-	case errors.As(err, &unknown):
-		return outcomeUnknown
-	}
-	return outcomeNotSent
+func (p *production) begin(item intake.Item) (sequence int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.track.begin(item.Next)
 }
 
-func (p *production) settle(number int, err error) {
+// settle notes the outcome of a record.
+func (p *production) settle(sequence int, item intake.Item, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		p.acked.add(number)
+		p.track.settle(sequence)
+		p.report.acked(item.Line)
 		return
 	}
 	err = p.producer.explain(err)
 	outcome := outcomeOf(err)
-	if outcome == outcomeNotSent && p.notSent == nil && !isKept(err) {
-		p.notSent = err
+	if outcome == outcomeRejected || isKept(err) {
+		p.track.settle(sequence)
+	} else if outcome == outcomeNotSent && p.stopped == nil {
+		p.stopped = err
 	}
-	p.counts[outcome]++
-	if len(p.problems) < maxProblems {
-		p.problems = append(p.problems, lineProblem{Line: number, Outcome: outcome, Error: err.Error()})
+	if p.opts.OnError == onErrorStop && p.stopped == nil {
+		p.stopped = errStopped
+	}
+	column := columnOf(item, err)
+	p.report.problem(lineProblem{Line: item.Line, Column: column, Outcome: outcome, Error: err.Error()})
+	p.progress.talk("%s: %s", p.input.place(item.Line, column), err)
+	if outcome == outcomeRejected {
+		p.rejects.write(item.Text)
+	}
+}
+
+// checkpointUntil shows and notes down how far the run has come, until ctx ends.
+func (p *production) checkpointUntil(ctx context.Context) {
+	ticker := time.NewTicker(checkpoints)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			p.checkpoint()
+		}
+	}
+}
+
+// checkpoint notes down how far the run has come. What was rejected is on the
+// disk before that is.
+func (p *production) checkpoint() {
+	p.mu.Lock()
+	at := p.track.done
+	p.progress.show(p.report, at)
+	err := p.rejects.flush()
+	p.mu.Unlock()
+	if err == nil {
+		err = p.resume.save(at)
+	}
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.stopped = firstError(p.stopped, err)
 	}
 }
 
 // finish waits for the outcomes that are still open. After an interrupt it
 // waits a few seconds more; what is open then is unknown.
-func (p *production) finish(ctx context.Context) productionReport {
+func (p *production) finish(ctx context.Context, readErr error) (productionReport, error) {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastAcks)
 		defer cancel()
 	}
-	_ = p.producer.Close(ctx) // each line that is left behind was settled as unknown
+	_ = p.producer.Close(ctx) // each record that is left behind was settled as unknown
+	p.checkpoint()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slices.SortFunc(p.problems, func(a, b lineProblem) int { return a.Line - b.Line })
-	return productionReport{Topic: p.topic, DryRun: p.dryRun, Acked: p.acked.len(), AckedLines: p.acked.String(),
-		Counts: p.counts, Problems: append([]lineProblem{}, p.problems...)}
+	p.progress.clear()
+	whole := readErr == nil && p.stopped == nil && p.track.settled()
+	return p.report.sorted(), firstError(readErr, p.stopped, p.rejects.close(), p.resume.close(whole))
 }
 
-// inputLine is a line without its end, or the error that ended the input.
-type inputLine struct {
-	text []byte
+// pacer spreads records evenly over time.
+type pacer struct {
+	interval time.Duration
+	due      time.Time
+}
+
+func newPacer(rate float64) *pacer {
+	if rate <= 0 {
+		return &pacer{}
+	}
+	return &pacer{interval: time.Duration(float64(time.Second) / rate), due: time.Now()}
+}
+
+// wait waits for the next record's moment. A run that fell behind does not
+// hurry to catch up with more than a tenth of a second.
+func (p *pacer) wait(ctx context.Context) error {
+	if p.interval == 0 {
+		return nil
+	}
+	if late := time.Now().Add(-100 * time.Millisecond); p.due.Before(late) {
+		p.due = late
+	}
+	pause := time.Until(p.due)
+	p.due = p.due.Add(p.interval)
+	if pause < time.Millisecond {
+		return nil // timers are no finer; the next ones wait for these too
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// rejects is the file of records that were rejected; nil is none.
+type rejects struct {
+	file *os.File
+	w    *bufio.Writer
 	err  error
 }
 
-// readLines reads ahead of the producer, so that an interrupt is not kept
-// waiting by a terminal or pipe from which nothing comes; such a read ends
-// with the process only.
-func readLines(ctx context.Context, in io.Reader) <-chan inputLine {
-	lines := make(chan inputLine, 64)
-	go func() {
-		defer close(lines)
-		reader := bufio.NewReaderSize(in, 256<<10)
-		for {
-			text, err := reader.ReadBytes('\n')
-			if len(text) > 0 {
-				select {
-				case lines <- inputLine{text: bytes.TrimRight(text, "\r\n")}:
-				case <-ctx.Done():
-					return
-				}
-			}
-			if err == nil {
-				continue
-			}
-			if !errors.Is(err, io.EOF) {
-				select {
-				case lines <- inputLine{err: err}:
-				case <-ctx.Done():
-				}
-			}
-			return
-		}
-	}()
-	return lines
-}
-
-// lineSet is a set of line numbers, kept as a bitmap.
-type lineSet struct{ words []uint64 }
-
-func (s *lineSet) add(line int) {
-	for len(s.words) <= line/64 {
-		s.words = append(s.words, 0)
+func openRejects(path string) (*rejects, error) {
+	if path == "" {
+		return nil, nil
 	}
-	s.words[line/64] |= 1 << (line % 64)
-}
-
-func (s *lineSet) has(line int) bool {
-	return line/64 < len(s.words) && s.words[line/64]&(1<<(line%64)) != 0
-}
-
-func (s *lineSet) len() int {
-	n := 0
-	for line := range len(s.words) * 64 {
-		if s.has(line) {
-			n++
-		}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
 	}
-	return n
+	return &rejects{file: file, w: bufio.NewWriter(file)}, nil
 }
 
-// String names the lines as ranges: 1-3,5.
-func (s *lineSet) String() string {
-	var ranges []string
-	for line := 0; line < len(s.words)*64; line++ {
-		if !s.has(line) {
-			continue
-		}
-		first := line
-		for s.has(line + 1) {
-			line++
-		}
-		text := strconv.Itoa(first)
-		if line > first {
-			text += "-" + strconv.Itoa(line)
-		}
-		ranges = append(ranges, text)
+func (r *rejects) write(text []byte) {
+	if r != nil {
+		_, _ = r.w.Write(text) // the writer keeps its first error for Flush
+		_ = r.w.WriteByte('\n')
 	}
-	return strings.Join(ranges, ",")
+}
+
+func (r *rejects) flush() error {
+	if r == nil || r.err != nil || r.w.Buffered() == 0 {
+		return nil
+	}
+	if r.err = r.w.Flush(); r.err == nil {
+		r.err = r.file.Sync()
+	}
+	return r.err
+}
+
+func (r *rejects) close() error {
+	if r == nil {
+		return nil
+	}
+	return firstError(r.flush(), r.file.Close())
 }

@@ -3,9 +3,11 @@ package events
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/suokelife/suokectl/pkg/spec"
 )
@@ -22,6 +24,7 @@ const (
 type checker struct {
 	client   *Client
 	validate Validator
+	encode   Encoder
 	// patience is how long a topic is looked up; 0 is as long as it takes. When
 	// it is over and the cluster did not answer, the topic is taken to be
 	// there: the broker will say otherwise.
@@ -35,80 +38,114 @@ type checker struct {
 // topicVerdict is what is known of a topic: its parts, or why nothing may be
 // produced to it.
 type topicVerdict struct {
-	parts spec.Topic
-	err   error
+	parts      spec.Topic
+	partitions int32 // 0 when the cluster did not say
+	err        error
 }
 
-func newChecker(c *Client, validate Validator) *checker {
-	return &checker{client: c, validate: validate, topics: make(map[string]topicVerdict)}
+func newChecker(c *Client, o ProducerOptions) *checker {
+	return &checker{client: c, validate: o.Validate, encode: o.Encode, topics: make(map[string]topicVerdict)}
 }
 
-// check returns nil, a *RejectedError, or what kept it from finding out.
-func (c *checker) check(ctx context.Context, r Record) error {
-	parts, err := c.topic(ctx, r.Topic)
+// check returns the value to write. The error is a *RejectedError, or what kept
+// it from finding out.
+func (c *checker) check(ctx context.Context, r Record) ([]byte, error) {
+	topic, err := c.topic(ctx, r.Topic)
+	if err != nil {
+		return nil, err
+	}
+	value := r.Value
+	if err = c.judgeRecord(r, topic); err == nil && c.validate != nil {
+		err = c.validate(ctx, r.Topic, r.Value)
+	}
+	if err == nil && c.encode != nil {
+		value, err = c.encode(ctx, r.Topic, r.Value)
+	}
+	if err != nil && !errors.Is(err, ErrNotValidated) {
+		err = &RejectedError{Topic: r.Topic, Err: err}
+	}
+	return value, err
+}
+
+func (c *checker) judgeRecord(r Record, topic topicVerdict) error {
+	event, err := c.client.cfg.Conventions.ParseEvent(r.Value)
 	if err != nil {
 		return err
 	}
-	event, err := c.client.cfg.Conventions.ParseEvent(r.Value)
-	if err == nil {
-		err = c.client.cfg.Conventions.CheckTopic(event, parts)
+	if !utf8.Valid(r.Value) { // as JSON must be; the specification's consumer would fall over it
+		return notUTF8(r.Value)
 	}
-	if err == nil && c.validate != nil {
-		err = c.validate(ctx, r.Topic, r.Value)
+	if p := r.Partition; p != nil && (*p < 0 || topic.partitions > 0 && *p >= topic.partitions) {
+		return fmt.Errorf("partition %d: the topic has %d, counted from 0", *p, topic.partitions)
 	}
-	if err == nil || errors.Is(err, ErrNotValidated) {
-		return err
+	return c.client.cfg.Conventions.CheckTopic(event, topic.parts)
+}
+
+// notUTF8 points to the first byte that is not.
+func notUTF8(value []byte) error {
+	at := 0
+	for {
+		char, size := utf8.DecodeRune(value[at:])
+		if char == utf8.RuneError && size <= 1 {
+			break
+		}
+		at += size
 	}
-	return &RejectedError{Topic: r.Topic, Err: err}
+	return &spec.EnvelopeError{Problems: []spec.FieldProblem{{
+		Field: "event", Got: fmt.Sprintf("not UTF-8 (byte %#02x)", value[at]), Want: "a JSON text in UTF-8", Offset: at,
+	}}}
 }
 
 // topic asks once for each topic whether it exists.
-func (c *checker) topic(ctx context.Context, name string) (spec.Topic, error) {
+func (c *checker) topic(ctx context.Context, name string) (topicVerdict, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	verdict, known := c.topics[name]
 	if known {
-		return verdict.parts, verdict.err
+		return verdict, verdict.err
 	}
-	verdict.parts, verdict.err = c.judge(ctx, name)
+	verdict = c.judge(ctx, name)
 	var rejected *RejectedError
 	if verdict.err == nil || errors.As(verdict.err, &rejected) {
 		c.topics[name] = verdict
 	}
-	return verdict.parts, verdict.err
+	return verdict, verdict.err
 }
 
-func (c *checker) judge(ctx context.Context, name string) (spec.Topic, error) {
+func (c *checker) judge(ctx context.Context, name string) (v topicVerdict) {
 	explained := c.client.cfg.Conventions.ExplainTopic(name)
 	if explained.Err != nil {
-		return spec.Topic{}, &RejectedError{Topic: name, Err: explained.Err}
+		v.err = &RejectedError{Topic: name, Err: explained.Err}
+		return v
 	}
-	err := c.lookUp(ctx, name)
+	v.parts = *explained.Topic
+	v.partitions, v.err = c.lookUp(ctx, name)
 	var unknown *UnknownTopicError
-	if errors.As(err, &unknown) {
-		return spec.Topic{}, &RejectedError{Topic: name, Err: err}
+	if errors.As(v.err, &unknown) {
+		v.err = &RejectedError{Topic: name, Err: v.err}
 	}
-	return *explained.Topic, err
+	return v
 }
 
-// lookUp asks whether a topic exists, and how large a batch it takes.
-func (c *checker) lookUp(ctx context.Context, name string) error {
+// lookUp asks whether a topic exists, how many partitions it has, and how large
+// a batch it takes.
+func (c *checker) lookUp(ctx context.Context, name string) (partitions int32, err error) {
 	brief := ctx
 	if c.patience > 0 {
 		var cancel context.CancelFunc
 		brief, cancel = context.WithTimeout(ctx, c.patience)
 		defer cancel()
 	}
-	_, err := c.client.details(brief, name)
+	details, err := c.client.details(brief, name)
 	if err == nil {
 		c.learnLimit(brief, name)
-		return nil
+		return int32(len(details[name].Partitions)), nil
 	}
 	var unknown *UnknownTopicError
 	if c.patience > 0 && !errors.As(err, &unknown) && ctx.Err() == nil {
-		return nil
+		return 0, nil
 	}
-	return err
+	return 0, err
 }
 
 // learnLimit asks for the size that the broker refuses a batch above. It would

@@ -4,103 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/suokelife/suokectl/pkg/events/spool"
-	"github.com/suokelife/suokectl/pkg/spec"
 )
-
-// maxRetryBackoff bounds the wait between two tries of a produce request,
-// which starts at [spec.ProducerRetryBackoff] and doubles.
-const maxRetryBackoff = time.Second
-
-// Defaults of [ProducerOptions].
-const (
-	DefaultBufferRecords = 10_000
-	DefaultBufferBytes   = 64 << 20
-)
-
-// Record is a record to produce.
-type Record struct {
-	Topic string
-	// Key orders: records with one key stay in order, on one partition. Nil is
-	// no key, which is not the same as an empty one.
-	Key []byte
-	// Value is the event's text. It must not be changed before the outcome.
-	Value   []byte
-	Headers []Header
-}
-
-// Header is a header of a record. Names may be there more than once.
-type Header = kgo.RecordHeader
-
-// Validator checks a value before it is produced, beyond its envelope, for
-// instance against the schema of its topic. A value is rejected with the error,
-// unless that wraps [ErrNotValidated]: then the value was not judged, and is not
-// sent. It is called by several goroutines.
-type Validator func(ctx context.Context, topic string, value []byte) error
-
-// DeadLetters says which rejected events a [Producer] writes to the dead-letter
-// topic of theirs (K4).
-type DeadLetters int
-
-const (
-	// DeadLetterNone hands rejected events back to the caller.
-	DeadLetterNone DeadLetters = iota
-	// DeadLetterRefused writes those that the broker refuses.
-	DeadLetterRefused
-	// DeadLetterRejected writes those as well that are not valid. An event
-	// whose topic is not named by the conventions has no dead-letter topic and
-	// is handed back.
-	DeadLetterRejected
-)
-
-// ProducerOptions tune a [Producer]. The zero value is the specification's,
-// without dead letters and spool.
-type ProducerOptions struct {
-	// Validate checks values further. Default: the envelope only.
-	Validate Validator
-	// AckTimeout is how long an acknowledgement is awaited. Default
-	// [spec.ProducerAckTimeout].
-	AckTimeout time.Duration
-	// Linger is how long a record waits for others to share its request.
-	// Default 0, which is right for one event at a time; 5 to 10 ms is for bulk.
-	Linger time.Duration
-	// DeadLetter is which rejected events are dead-lettered. A letter that
-	// cannot be written goes to the spool, where there is one.
-	DeadLetter DeadLetters
-	// Spool keeps on disk what was valid and not acknowledged, and sends it
-	// when it can. The producer closes it, also when NewProducer fails. A spool
-	// belongs to one cluster.
-	Spool *spool.Spool
-	// OnSpool is told what becomes of events in the spool, for logs and
-	// metrics. It is called by several goroutines and must not block.
-	OnSpool func(SpoolChange)
-	// BufferRecords and BufferBytes bound what is on its way and in memory.
-	// Defaults [DefaultBufferRecords] and [DefaultBufferBytes].
-	BufferRecords int
-	BufferBytes   int64
-}
-
-func (o ProducerOptions) withDefaults() ProducerOptions {
-	if o.AckTimeout == 0 {
-		o.AckTimeout = spec.ProducerAckTimeout
-	}
-	if o.BufferRecords == 0 {
-		o.BufferRecords = DefaultBufferRecords
-	}
-	if o.BufferBytes == 0 {
-		o.BufferBytes = DefaultBufferBytes
-	}
-	if o.OnSpool == nil {
-		o.OnSpool = func(SpoolChange) {}
-	}
-	return o
-}
 
 // Producer sends events (K3): idempotent, acknowledged by all in-sync
 // replicas, in order per key, and validated before they are sent. It may be
@@ -122,7 +30,7 @@ type Producer struct {
 // cluster must answer; with one, events can be kept before it does.
 func (c *Client) NewProducer(ctx context.Context, o ProducerOptions) (*Producer, error) {
 	o = o.withDefaults()
-	checker := newChecker(c, o.Validate)
+	checker := newChecker(c, o)
 	kafka, err := c.producerClient(ctx, o, checker.batchLimit)
 	if err != nil {
 		if o.Spool != nil {
@@ -142,31 +50,12 @@ func (c *Client) NewProducer(ctx context.Context, o ProducerOptions) (*Producer,
 	return p, nil
 }
 
-func (c *Client) producerClient(ctx context.Context, o ProducerOptions, batchLimit func(topic string) int32) (*kgo.Client, error) {
-	opts := []kgo.Opt{
-		kgo.ProducerLinger(o.Linger),
-		kgo.ProduceRequestTimeout(o.AckTimeout),
-		kgo.RetryBackoffFn(retryBackoff),
-		kgo.ProducerBatchMaxBytesFn(batchLimit),
-		kgo.MaxBufferedRecords(math.MaxInt32), // the producer's own buffer bounds them
-	}
-	if o.Spool != nil {
-		// The client never gives a record up by itself: so it cannot happen
-		// that a later one of the key overtakes it.
-		return c.open(opts...)
-	}
-	// A record that no broker took is failed a little before its wait ends, so
-	// that "not sent" is not mistaken for "unknown".
-	return c.Open(ctx, append(opts, kgo.RecordDeliveryTimeout(max(o.AckTimeout*4/5, time.Second)))...)
-}
-
-func retryBackoff(tries int) time.Duration {
-	return min(spec.ProducerRetryBackoff<<min(tries-1, 5), maxRetryBackoff)
-}
-
 // Check reports what [Producer.Produce] would reject before it is sent, as a
 // [*RejectedError]; nothing is produced.
-func (p *Producer) Check(ctx context.Context, r Record) error { return p.checker.check(ctx, r) }
+func (p *Producer) Check(ctx context.Context, r Record) error {
+	_, err := p.checker.check(ctx, r)
+	return err
+}
 
 // Produce sends one record and waits for its outcome: nil, a [*RejectedError],
 // an [*UnknownOutcomeError], a [*NotSentError], or another error when it was

@@ -111,7 +111,7 @@ func (p *Producer) drainSome() time.Duration {
 
 func (p *Producer) read(id uint64) (Record, error) {
 	e, err := p.opts.Spool.Get(id)
-	return Record{Topic: e.Topic, Key: e.Key, Value: e.Value, Headers: e.Headers}, err
+	return Record{Topic: e.Topic, Partition: e.Partition, Timestamp: e.Timestamp, Key: e.Key, Value: e.Value, Headers: e.Headers}, err
 }
 
 // flyAgain sends an event of the spool, or postpones it when the spool could

@@ -1,10 +1,8 @@
 package events
 
 import (
-	"container/list"
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -36,21 +34,12 @@ type sending struct {
 	letter  bool  // it is a dead letter
 	done    func(Ack, error)
 	phase   phase
-	flying  bool          // the Kafka client has it
-	place   *list.Element // among those that wait, while live
-	follows *sending      // its dead letter, on its way
-	outcome error         // to report once it is kept
-	landed  func()        // what to do once it is kept, since it landed meanwhile
-	drain                 // of those in the spool
-}
-
-// lane is the order of one key of a topic: what flies, and what is spooled or
-// about to be. What has no key shares one, in which nothing waits for another.
-type lane struct {
-	name   string
-	keyed  bool
-	flying int
-	held   []*sending // by order
+	flying  bool     // the Kafka client has it
+	waits            // among those whose callers wait, while live
+	follows *sending // its dead letter, on its way
+	outcome error    // to report once it is kept
+	landed  func()   // what to do once it is kept, since it landed meanwhile
+	drain            // of those in the spool
 }
 
 // sender is the part of a producer that knows every record on its way.
@@ -60,9 +49,9 @@ type sender struct {
 	mu      sync.Mutex
 	closed  bool
 	last    uint64 // order
-	lanes   map[string]*lane
+	lanes   map[laneName]*lane
 	loose   *lane
-	waiting list.List // of *sending, live, the oldest first: all wait equally long
+	waiting waiting
 	timer   *time.Timer
 	queue   []*sending    // on their way into the spool
 	queued  chan struct{} // there is something in it
@@ -73,7 +62,7 @@ type sender struct {
 }
 
 func (x *sender) start(p *Producer) {
-	x.p, x.lanes, x.loose = p, make(map[string]*lane), &lane{}
+	x.p, x.lanes, x.loose = p, make(map[laneName]*lane), &lane{}
 	x.queued = make(chan struct{}, 1)
 	x.timer = time.AfterFunc(time.Hour, x.expire)
 	x.timer.Stop()
@@ -109,7 +98,7 @@ func (x *sender) call(f func()) { x.calls = append(x.calls, f) }
 
 // send returns nil when the outcome is known already. A wait of 0 is for ever.
 func (p *Producer) send(ctx context.Context, wait time.Duration, r Record, done func(Ack, error)) *sending {
-	err := p.checker.check(ctx, r)
+	value, err := p.checker.check(ctx, r)
 	rejected := p.rejectedForLetter(err)
 	if err == nil && ctx.Err() != nil {
 		err = &NotSentError{Topic: r.Topic, Err: context.Cause(ctx)}
@@ -118,7 +107,10 @@ func (p *Producer) send(ctx context.Context, wait time.Duration, r Record, done 
 		done(Ack{}, err)
 		return nil
 	}
-	s := &sending{record: r, since: time.Now(), done: done}
+	if err == nil {
+		r.Value = value
+	}
+	s := &sending{record: r, done: done}
 	weight := p.buffer.weight(r)
 	full := p.buffer.acquire(ctx, wait, weight)
 	if full == nil {
@@ -167,19 +159,6 @@ func (x *sender) enter(s *sending) {
 	s.lane = x.laneOf(s.record.Topic, s.record.Key)
 }
 
-func (x *sender) laneOf(topic string, key []byte) *lane {
-	if key == nil {
-		return x.loose
-	}
-	name := topic + "\x00" + string(key)
-	l := x.lanes[name]
-	if l == nil {
-		l = &lane{name: name, keyed: true}
-		x.lanes[name] = l
-	}
-	return l
-}
-
 // launch lets a record fly, or wait in the spool behind those of its key.
 func (x *sender) launch(s *sending) {
 	x.enter(s)
@@ -187,11 +166,7 @@ func (x *sender) launch(s *sending) {
 		x.spool(s, &NotSentError{Topic: s.record.Topic, Err: ErrBehind})
 		return
 	}
-	s.place = x.waiting.PushBack(s)
-	if x.waiting.Len() == 1 {
-		x.timer.Reset(x.p.opts.AckTimeout)
-	}
-	s.since = time.Now()
+	x.await(s)
 	s.flying = true
 	s.lane.flying++
 	x.fly(s)
@@ -199,9 +174,8 @@ func (x *sender) launch(s *sending) {
 
 // fly hands a record to the Kafka client, which keeps the order of the calls.
 func (x *sender) fly(s *sending) {
-	r := &kgo.Record{Topic: s.record.Topic, Key: s.record.Key, Value: s.record.Value, Headers: s.record.Headers}
-	x.p.kafka.Produce(context.Background(), r, func(stored *kgo.Record, err error) {
-		x.locked(func() { x.land(s, Ack{Topic: r.Topic, Partition: stored.Partition, Offset: stored.Offset}, err) })
+	x.p.kafka.Produce(context.Background(), s.record.kafka(), func(stored *kgo.Record, err error) {
+		x.locked(func() { x.land(s, Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}, err) })
 	})
 }
 
@@ -227,7 +201,7 @@ func (x *sender) land(s *sending, ack Ack, err error) {
 func (x *sender) settle(s *sending, ack Ack, err error) {
 	var rejected *RejectedError
 	isRejected := errors.As(err, &rejected)
-	x.unwait(s)
+	x.waiting.remove(s)
 	switch {
 	case s.phase == over: // given up, and kept nowhere
 	case err == nil && s.phase == spooled:
@@ -272,100 +246,4 @@ func (x *sender) release(s *sending) {
 	if s.phase == spooled && s.follows == nil {
 		s.record.Value, s.record.Headers = nil, nil // the spool has them
 	}
-}
-
-// tidy forgets a lane in which nothing is left.
-func (x *sender) tidy(l *lane) {
-	if l.keyed && l.flying == 0 && len(l.held) == 0 {
-		delete(x.lanes, l.name)
-	}
-}
-
-func (l *lane) hold(s *sending) {
-	at, _ := l.find(s)
-	l.held = slices.Insert(l.held, at, s)
-}
-
-func (l *lane) unhold(s *sending) {
-	switch at, found := l.find(s); {
-	case !found:
-	case at == 0: // as mostly: without moving the others
-		l.held[0] = nil
-		l.held = l.held[1:]
-	default:
-		l.held = slices.Delete(l.held, at, at+1)
-	}
-}
-
-func (l *lane) find(s *sending) (int, bool) {
-	return slices.BinarySearchFunc(l.held, s.order, func(other *sending, order uint64) int {
-		switch {
-		case other.order < order:
-			return -1
-		case other.order > order:
-			return 1
-		}
-		return 0
-	})
-}
-
-// unwait takes a record out of those that wait.
-func (x *sender) unwait(s *sending) {
-	if s.place != nil {
-		x.waiting.Remove(s.place)
-		s.place = nil
-	}
-}
-
-// giveUp ends the wait for a record, or for its dead letter.
-func (x *sender) giveUp(ctx context.Context, s *sending) {
-	x.locked(func() {
-		for s != nil && s.follows != nil {
-			s = s.follows
-		}
-		if s != nil && s.place != nil {
-			x.giveUpWaiting(s, context.Cause(ctx))
-		}
-	})
-}
-
-func (x *sender) giveUpWaiting(s *sending, reason error) {
-	waited := x.p.opts.AckTimeout
-	if reason != nil {
-		waited = time.Since(s.since)
-	}
-	x.unwait(s)
-	x.spool(s, &UnknownOutcomeError{Topic: s.record.Topic, Waited: waited, Err: reason})
-}
-
-// expire gives up on those that have waited long enough.
-func (x *sender) expire() {
-	x.locked(func() {
-		for front := x.waiting.Front(); front != nil; front = x.waiting.Front() {
-			s := front.Value.(*sending)
-			if left := x.p.opts.AckTimeout - time.Since(s.since); left > 0 {
-				x.timer.Reset(left)
-				return
-			}
-			x.giveUpWaiting(s, nil)
-		}
-	})
-}
-
-// expireAll gives up on all, and says on how many.
-func (x *sender) expireAll(reason error) (n int) {
-	x.locked(func() {
-		for front := x.waiting.Front(); front != nil; front = x.waiting.Front() {
-			x.giveUpWaiting(front.Value.(*sending), reason)
-			n++
-		}
-	})
-	return n
-}
-
-// busy reports that some caller still waits.
-func (x *sender) busy() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.waiting.Len()+len(x.queue)+x.writing > 0
 }

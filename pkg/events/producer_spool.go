@@ -117,7 +117,8 @@ func entryOf(s *sending) spool.Entry {
 	}
 	return spool.Entry{
 		ID: s.order, State: state, Since: s.since,
-		Topic: s.record.Topic, Key: s.record.Key, Value: s.record.Value, Headers: s.record.Headers,
+		Topic: s.record.Topic, Partition: s.record.Partition, Timestamp: s.record.Timestamp,
+		Key: s.record.Key, Value: s.record.Value, Headers: s.record.Headers,
 	}
 }
 

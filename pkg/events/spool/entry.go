@@ -28,6 +28,10 @@ type Entry struct {
 	// Since is when the event was first sent, to the nanosecond.
 	Since time.Time
 	Topic string
+	// Partition is the one that was asked for; nil is none.
+	Partition *int32
+	// Timestamp is the record's own, to the millisecond; zero is that of its sending.
+	Timestamp time.Time
 	// Key and Value may be nil, which is not the same as empty.
 	Key, Value []byte
 	Headers    []kgo.RecordHeader
@@ -47,12 +51,29 @@ func (e Entry) appendPayload(b []byte) []byte {
 		b = appendBytes(b, []byte(h.Key))
 		b = appendBytes(b, h.Value)
 	}
-	return b
+	if e.Partition == nil && e.Timestamp.IsZero() {
+		return b
+	}
+	return e.appendPlace(b)
+}
+
+// appendPlace appends what few entries have: a partition plus one, 0 for none,
+// and a time in milliseconds if there is one.
+func (e Entry) appendPlace(b []byte) []byte {
+	if e.Partition == nil {
+		b = binary.AppendUvarint(b, 0)
+	} else {
+		b = binary.AppendUvarint(b, uint64(uint32(*e.Partition))+1)
+	}
+	if e.Timestamp.IsZero() {
+		return b
+	}
+	return binary.AppendVarint(b, e.Timestamp.UnixMilli())
 }
 
 // size is what the entry takes on disk at most.
 func (e Entry) size() int64 {
-	n := payloadAt + len(e.Topic) + len(e.Key) + len(e.Value) + 6*binary.MaxVarintLen64
+	n := payloadAt + len(e.Topic) + len(e.Key) + len(e.Value) + 8*binary.MaxVarintLen64
 	for _, h := range e.Headers {
 		n += len(h.Key) + len(h.Value) + 2*binary.MaxVarintLen64
 	}
@@ -81,6 +102,9 @@ func parsePayload(b []byte) (Entry, error) {
 	for range headers {
 		e.Headers = append(e.Headers, kgo.RecordHeader{Key: string(r.bytes()), Value: r.bytes()})
 	}
+	if len(r.rest) > 0 {
+		r.place(&e)
+	}
 	if r.bad || len(r.rest) > 0 || e.ID == 0 {
 		return Entry{}, errPayload
 	}
@@ -90,6 +114,17 @@ func parsePayload(b []byte) (Entry, error) {
 type payload struct {
 	rest []byte
 	bad  bool
+}
+
+// place reads what appendPlace wrote.
+func (p *payload) place(e *Entry) {
+	if n := p.number(); n > 0 {
+		partition := int32(n - 1)
+		e.Partition = &partition
+	}
+	if len(p.rest) > 0 {
+		e.Timestamp = time.UnixMilli(p.signed()).UTC()
+	}
 }
 
 func (p *payload) number() uint64 {

@@ -1,0 +1,180 @@
+package intake
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// chunkSize is how much is read at a time, and minRead the least room that
+	// a read is given.
+	chunkSize = 1 << 20
+	minRead   = 64 << 10
+	// MaxRecord bounds a record's text, in bytes. Brokers take a megabyte by
+	// default.
+	MaxRecord = 64 << 20
+)
+
+// ErrTooLong is returned when a record's text is longer than [MaxRecord], which
+// ends the input: it is probably none of what it was taken for.
+var ErrTooLong = fmt.Errorf("longer than %d MiB", MaxRecord>>20)
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// Open decompresses what begins with the magic of gzip or zstd. Plain says that
+// the input needed nothing.
+func Open(in io.Reader) (out io.ReadCloser, plain bool, err error) {
+	buffered := bufio.NewReaderSize(in, minRead)
+	magic, err := buffered.Peek(4)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, false, err
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		out, err = gzip.NewReader(buffered)
+		return out, false, err
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		decoder, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(256<<20))
+		if err != nil {
+			return nil, false, err
+		}
+		return decoder.IOReadCloser(), false, nil
+	}
+	return io.NopCloser(buffered), true, nil
+}
+
+// source reads ahead, so that an interrupt is not kept waiting by a terminal or
+// pipe from which nothing comes; such a read ends with the process only.
+type source struct {
+	ctx    context.Context
+	chunks chan chunk
+	rest   []byte // of a chunk that Read has begun
+}
+
+// chunk is some whole records, but for the last of the input, which may lack its
+// delimiter, or the error that ended it.
+type chunk struct {
+	text []byte
+	err  error
+}
+
+func readAhead(ctx context.Context, in io.Reader, delimiter []byte) *source {
+	s := &source{ctx: ctx, chunks: make(chan chunk, 4)}
+	go s.read(in, delimiter)
+	return s
+}
+
+func (s *source) read(in io.Reader, delimiter []byte) {
+	defer close(s.chunks)
+	var text []byte // what was read and is part of no chunk yet
+	for {
+		if cap(text)-len(text) < minRead {
+			text = append(make([]byte, 0, max(chunkSize, 2*len(text))), text...)
+		}
+		n, err := in.Read(text[len(text):cap(text)])
+		from := max(0, len(text)-len(delimiter)+1)
+		text = text[:len(text)+n]
+		end := bytes.LastIndex(text[from:], delimiter)
+		switch {
+		case err != nil:
+			s.last(text, err)
+			return
+		case end >= 0:
+			end += from + len(delimiter)
+			if !s.give(chunk{text: text[:end:end]}) {
+				return
+			}
+			text = text[end:]
+		case len(text) > MaxRecord:
+			s.give(chunk{err: ErrTooLong})
+			return
+		}
+	}
+}
+
+func (s *source) last(text []byte, err error) {
+	if len(text) > 0 && !s.give(chunk{text: text}) {
+		return
+	}
+	if !errors.Is(err, io.EOF) {
+		s.give(chunk{err: err})
+	}
+}
+
+func (s *source) give(c chunk) bool {
+	select {
+	case s.chunks <- c:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// next returns whole records, or io.EOF, or the context's cause.
+func (s *source) next() ([]byte, error) {
+	select {
+	case <-s.ctx.Done():
+		return nil, context.Cause(s.ctx)
+	case c, more := <-s.chunks:
+		switch {
+		case more:
+			return c.text, c.err
+		case s.ctx.Err() != nil:
+			return nil, context.Cause(s.ctx)
+		}
+		return nil, io.EOF
+	}
+}
+
+// Read makes the source a reader, for what finds the ends of records by itself.
+func (s *source) Read(p []byte) (int, error) {
+	for len(s.rest) == 0 {
+		var err error
+		if s.rest, err = s.next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// splitter cuts chunks at their delimiters.
+type splitter struct {
+	src       *source
+	delimiter []byte
+	chunk     []byte
+	pos       Position
+}
+
+// next returns the next text without its delimiter, where it begins, and where
+// the one behind it does.
+func (s *splitter) next() (text []byte, at Position, err error) {
+	for len(s.chunk) == 0 {
+		if s.chunk, err = s.src.next(); err != nil {
+			return nil, s.pos, err
+		}
+	}
+	at = s.pos
+	end := bytes.Index(s.chunk, s.delimiter)
+	if end < 0 {
+		text, s.chunk = s.chunk, nil
+		s.pos.Offset += int64(len(text))
+	} else {
+		text = slices.Clip(s.chunk[:end])
+		s.chunk = s.chunk[end+len(s.delimiter):]
+		s.pos.Offset += int64(end + len(s.delimiter))
+	}
+	s.pos.Line++
+	if at.Offset == 0 {
+		text = bytes.TrimPrefix(text, byteOrderMark)
+	}
+	return text, at, nil
+}
