@@ -174,3 +174,15 @@ func ExampleDo() {
 	fmt.Println(answer, err, calls)
 	// Output: ready <nil> 3
 }
+
+func ExampleBackoff() {
+	backoff := resilience.Backoff{First: time.Second, Factor: 2, Max: 5 * time.Second}
+	for try := range 4 {
+		fmt.Println(backoff.Wait(try + 1))
+	}
+	// Output:
+	// 1s
+	// 2s
+	// 4s
+	// 5s
+}

@@ -320,3 +320,17 @@ func FuzzParseKeys(f *testing.F) {
 		}
 	})
 }
+
+func ExampleGenerateKey() {
+	key, err := secure.GenerateKey(secure.EdDSA, 0)
+	if err != nil {
+		panic(err)
+	}
+	public, err := key.Public().MarshalPEM()
+	if err != nil {
+		panic(err)
+	}
+	keys, err := secure.ParseKeys(public)
+	fmt.Println(keys[0].ID() == key.ID(), keys[0].CanSign(), key.CanSign(), err)
+	// Output: true false true <nil>
+}

@@ -227,3 +227,16 @@ func Example() {
 	fmt.Println(claims.Issuer, claims.Subject, err)
 	// Output: user-service service-account <nil>
 }
+
+func ExampleFileToken() {
+	// A token that another process renews in a file, as Kubernetes does.
+	file := filepath.Join(os.TempDir(), "example-token")
+	if err := os.WriteFile(file, []byte("abc\n"), 0o600); err != nil {
+		panic(err)
+	}
+	defer os.Remove(file)
+	credentials := secure.CallCredentials{Token: secure.FileToken(file)}
+	md, err := credentials.GetRequestMetadata(context.Background())
+	fmt.Println(md["authorization"], credentials.RequireTransportSecurity(), err)
+	// Output: Bearer abc true <nil>
+}

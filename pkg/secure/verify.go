@@ -107,7 +107,9 @@ func (v *Verifier) Admit(ctx context.Context, authorization string) (context.Con
 
 // Verify checks signature, algorithm, audience, subject, issuer and times, and
 // whether the token was used before. The algorithm is pinned by the keys: a token
-// cannot choose how it is checked. Errors are [*TokenError].
+// cannot choose how it is checked. Errors are [*TokenError]. Nothing is cached, so that
+// a key that is withdrawn counts at once; with HS256 a check costs about 10 µs
+// (BenchmarkVerify).
 func (v *Verifier) Verify(token string) (Claims, error) {
 	keys, err := v.keys()
 	if err != nil {
