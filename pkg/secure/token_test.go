@@ -230,7 +230,12 @@ func Example() {
 
 func ExampleFileToken() {
 	// A token that another process renews in a file, as Kubernetes does.
-	file := filepath.Join(os.TempDir(), "example-token")
+	dir, err := os.MkdirTemp("", "token-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "token")
 	if err := os.WriteFile(file, []byte("abc\n"), 0o600); err != nil {
 		panic(err)
 	}
