@@ -1,22 +1,14 @@
 package rpc
 
 import (
-	"bufio"
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/suokelife/suokectl/pkg/telemetry"
@@ -100,21 +92,6 @@ func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
 	return run.call, nil
 }
 
-// gone looks whether the server has no such method any more when it says that it
-// does not implement what the cache told of.
-func (i *invocation) gone(err error) error {
-	if status.Code(err) != codes.Unimplemented || i.output.origin != FromCache {
-		return nil
-	}
-	if _, err := i.find.anew(); err != nil {
-		if unknown, ok := errors.AsType[*NotFoundError](err); ok {
-			i.find.kept.drop()
-			return unknown
-		}
-	}
-	return nil
-}
-
 // sent shows what goes along with a request.
 func (ch *Channel) sent(md metadata.MD) map[string][]string {
 	shown := ch.show(md)
@@ -147,6 +124,7 @@ func (ch *Channel) request(ctx context.Context, headers metadata.MD) (context.Co
 type localError struct{ err error }
 
 func (e *localError) Error() string { return e.err.Error() }
+
 func (e *localError) Unwrap() error { return e.err }
 
 // invocation is one call under way.
@@ -184,135 +162,6 @@ func (i *invocation) run(ctx context.Context) error {
 	once <- body{message: message}
 	close(once)
 	return i.stream(ctx, cancel, once)
-}
-
-// body is one message of the request, or why there is none.
-type body struct {
-	message *dynamicpb.Message
-	method  definition // by which it was read
-	err     error
-}
-
-// bodies reads the request's messages. The channel is closed at their end.
-func (i *invocation) bodies(ctx context.Context) <-chan body {
-	out := make(chan body)
-	reader := i.request.Body
-	if reader == nil {
-		reader = strings.NewReader("")
-	}
-	go func() {
-		defer close(out)
-		read := readJSON(reader)
-		if i.request.Text {
-			read = readText(reader)
-		}
-		for n := 1; ; n++ {
-			next, end := i.next(read, n)
-			if end {
-				return
-			}
-			select {
-			case out <- next:
-			case <-ctx.Done():
-				return
-			}
-			if next.err != nil {
-				return
-			}
-		}
-	}()
-	return out
-}
-
-func readJSON(r io.Reader) func() ([]byte, error) {
-	decoder := json.NewDecoder(r)
-	return func() ([]byte, error) {
-		var text json.RawMessage
-		err := decoder.Decode(&text)
-		return text, err
-	}
-}
-
-func readText(r io.Reader) func() ([]byte, error) {
-	reader := bufio.NewReader(r)
-	return func() ([]byte, error) {
-		text, err := reader.ReadBytes(textSeparator)
-		if len(bytes.TrimSpace(text)) > 0 && errors.Is(err, io.EOF) {
-			err = nil
-		}
-		return bytes.TrimSuffix(text, []byte{textSeparator}), err
-	}
-}
-
-func (i *invocation) next(read func() ([]byte, error), number int) (next body, end bool) {
-	text, err := read()
-	switch {
-	case errors.Is(err, io.EOF):
-		return body{}, true
-	case err != nil:
-		return body{err: &localError{fmt.Errorf("read message %d of the request: %w", number, err)}}, false
-	}
-	message, err := i.decode(text)
-	if err != nil {
-		if i.input.IsStreamingClient() {
-			err = fmt.Errorf("message %d: %w", number, err)
-		}
-		return body{err: &localError{err}}, false
-	}
-	return body{message: message, method: i.input}, false
-}
-
-// decode reads a message by the definition at hand. What does not fit one from
-// the cache is offered to the server's own; what does not fit that of one
-// instance, to that of another.
-func (i *invocation) decode(text []byte) (*dynamicpb.Message, error) {
-	message, err := i.codec(i.input).decode(i.input.Input(), text)
-	if err != nil && i.input.origin == FromCache {
-		if fresh, asked := i.find.anew(); asked == nil {
-			i.input = fresh
-			message, err = i.codec(fresh).decode(fresh.Input(), text)
-		}
-	}
-	if err != nil && i.input.origin == FromServer && !i.channel.literal() && !i.input.IsStreamingClient() {
-		other, instance, asked := i.find.elsewhere("")
-		if asked != nil || instance == i.find.server.instance {
-			return message, err
-		}
-		if fits, misfit := i.codec(other).decode(other.Input(), text); misfit == nil {
-			i.input = other
-			i.state.only = instance // read when the message has been handed on
-			return fits, nil
-		}
-	}
-	return message, err
-}
-
-// only returns the message of a request that has exactly one, an empty one when
-// none is given.
-func (i *invocation) only(ctx context.Context, bodies <-chan body) (*dynamicpb.Message, error) {
-	first, err := receive(ctx, bodies)
-	if err != nil || first.err != nil {
-		return nil, cmp.Or(err, first.err)
-	}
-	if first.message == nil {
-		return dynamicpb.NewMessage(i.output.Input()), nil
-	}
-	i.use(first.method)
-	second, err := receive(ctx, bodies)
-	if second.message != nil {
-		return nil, &localError{fmt.Errorf("%s takes one message, and the request has more", i.call.Method)}
-	}
-	return first.message, cmp.Or(err, second.err)
-}
-
-// receive returns the next message, the zero body at their end.
-func receive(ctx context.Context, bodies <-chan body) (body, error) {
-	select {
-	case next := <-bodies:
-		return next, nil
-	case <-ctx.Done():
-		return body{}, status.FromContextError(ctx.Err()).Err()
-	}
 }
 
 func (i *invocation) unary(ctx context.Context, message *dynamicpb.Message) error {
@@ -419,53 +268,4 @@ func (i *invocation) message(m *dynamicpb.Message) error {
 		return &localError{err}
 	}
 	return nil
-}
-
-// use goes on by the definition by which the request was read.
-func (i *invocation) use(method definition) {
-	if method.MethodDescriptor == i.output.MethodDescriptor {
-		return
-	}
-	if i.output = method; i.state.only != "" {
-		i.call.Descriptors.Note = fmt.Sprintf("the request fits what %s says of the method, and not what %s says; it goes to the former", i.state.only, i.find.server.instance)
-	} else if i.call.Descriptors.Origin == FromCache {
-		i.call.Descriptors.Note = "the request did not fit the cached definition; the server has a newer one"
-	}
-	i.call.Descriptors.Origin = method.origin
-}
-
-// understood returns a message of the response by a definition that knows all of
-// its fields, if there is one: the server's own in place of the cached one, or
-// that of the instance that answered.
-func (i *invocation) understood(m *dynamicpb.Message) *dynamicpb.Message {
-	if i.output.origin == FromFiles || i.settled || !hasUnknown(m) {
-		return m
-	}
-	if i.output.origin == FromCache {
-		if fresh, err := i.find.anew(); err == nil {
-			i.output = fresh
-			i.call.Descriptors.Origin, i.call.Descriptors.Note = FromServer, "the cached definition did not know all fields of the response"
-			m = i.again(m)
-		}
-	}
-	instance := i.state.instance()
-	if hasUnknown(m) && !i.channel.literal() && instance != "" && instance != i.find.server.instance {
-		if own, _, err := i.find.elsewhere(instance); err == nil {
-			i.output = own
-			i.call.Descriptors.Note = i.find.note(instance)
-			m = i.again(m)
-		}
-	}
-	i.settled = true
-	return m
-}
-
-// again reads a message by another definition.
-func (i *invocation) again(m *dynamicpb.Message) *dynamicpb.Message {
-	other := dynamicpb.NewMessage(i.output.Output())
-	b, err := proto.MarshalOptions{AllowPartial: true}.Marshal(m)
-	if err != nil || (proto.UnmarshalOptions{AllowPartial: true}).Unmarshal(b, other) != nil {
-		return m
-	}
-	return other
 }

@@ -9,9 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
 	"github.com/suokelife/suokectl/pkg/spec"
@@ -134,39 +132,6 @@ func (p *Pool) Close() error {
 // Conn returns a connection for generated stubs, which may keep it for good:
 // each call finds the key's present channel.
 func (p *Pool) Conn(key Key) *PoolConn { return &PoolConn{pool: p, key: key} }
-
-// PoolConn is the connection of a key. It is safe for concurrent use.
-type PoolConn struct {
-	pool *Pool
-	key  Key
-}
-
-var _ grpc.ClientConnInterface = (*PoolConn)(nil)
-
-// Invoke makes a unary call. A channel that cannot be opened is a
-// [*DiscoveryError] or says what is wrong with its configuration.
-func (c *PoolConn) Invoke(ctx context.Context, method string, args, reply any, options ...grpc.CallOption) error {
-	g, err := c.pool.acquire(ctx, c.key)
-	if err != nil {
-		return err
-	}
-	defer c.pool.release(c.key, g)
-	return g.channel.Invoke(ctx, method, args, reply, options...)
-}
-
-// NewStream opens a stream, which keeps its channel until it ends.
-func (c *PoolConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption) (grpc.ClientStream, error) {
-	g, err := c.pool.acquire(ctx, c.key)
-	if err != nil {
-		return nil, err
-	}
-	release := sync.OnceFunc(func() { c.pool.release(c.key, g) })
-	stream, err := g.channel.NewStream(ctx, desc, method, append(options[:len(options):len(options)], grpc.OnFinish(func(error) { release() }))...)
-	if err != nil {
-		release()
-	}
-	return stream, err
-}
 
 // acquire counts a call in on the key's present channel.
 func (p *Pool) acquire(ctx context.Context, key Key) (*generation, error) {
@@ -306,56 +271,4 @@ func (p *Pool) release(key Key, g *generation) {
 		m.used = time.Now()
 	}
 	p.announce()
-}
-
-// announce wakes the calls that wait for room. The pool is locked.
-func (p *Pool) announce() {
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
-// swap replaces a member's channel as soon as the new one is connected.
-func (p *Pool) swap(m *member) {
-	next, err := p.dial(m.key)
-	if err == nil {
-		if err = p.connect(next.channel); err != nil {
-			_ = next.channel.Close() // never used
-		}
-	}
-	p.mu.Lock()
-	old := m.current
-	m.swapping = false
-	if err != nil {
-		old.expires = time.Now().Add(swapAgain)
-	} else {
-		m.current = next
-		p.retire(old)
-	}
-	p.mu.Unlock()
-	p.config.OnSwap(m.key, err)
-}
-
-// retire closes a channel after its last call. The pool is locked.
-func (p *Pool) retire(g *generation) {
-	if g.calls == 0 {
-		p.shut(g)
-		return
-	}
-	p.retired[g] = true
-}
-
-// connect waits until a channel is ready for calls.
-func (p *Pool) connect(ch *Channel) error {
-	ctx, cancel := context.WithTimeout(p.ctx, swapTimeout)
-	defer cancel()
-	ch.Connect()
-	for {
-		state := ch.GetState()
-		if state == connectivity.Ready {
-			return nil
-		}
-		if !ch.WaitForStateChange(ctx, state) {
-			return fmt.Errorf("connect anew to %s: still %v: %w", ch.config.Name, state, ctx.Err())
-		}
-	}
 }
