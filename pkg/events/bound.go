@@ -10,8 +10,8 @@ import (
 )
 
 // Bound is a place in every partition of a topic: its start, its end as of the
-// beginning of a scan, an offset, or the first record at or after a time. The
-// zero value is the start.
+// beginning of a scan, an offset, a distance before the end, or the first record
+// at or after a time. The zero value is the start.
 type Bound struct {
 	kind   boundKind
 	offset int64
@@ -25,6 +25,7 @@ const (
 	boundEnd
 	boundOffset
 	boundTime
+	boundTail
 )
 
 // Start is the first offset that is still there.
@@ -37,6 +38,11 @@ func End() Bound { return Bound{kind: boundEnd} }
 // AtOffset is one offset in every partition. Where that is not there any more
 // or not yet, it is the start or the end.
 func AtOffset(offset int64) Bound { return Bound{kind: boundOffset, offset: offset} }
+
+// Tail is n offsets before the end of each partition, or its start where it has
+// fewer. Compaction and transactions leave gaps, so that fewer than n records
+// may follow. A negative n is taken as 0.
+func Tail(n int64) Bound { return Bound{kind: boundTail, offset: max(n, 0)} }
 
 // AtTime is the first record whose timestamp is t or later. Timestamps are the
 // producers' own by default and need not ascend.
@@ -87,6 +93,8 @@ func (b Bound) offsets(ctx context.Context, c *Client, topic string, edges map[i
 			resolved[id] = e.start
 		case boundEnd:
 			resolved[id] = e.end
+		case boundTail:
+			resolved[id] = max(e.end-b.offset, e.start)
 		default:
 			resolved[id] = min(max(b.offset, e.start), e.end)
 		}

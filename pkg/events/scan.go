@@ -20,6 +20,8 @@ var ErrStopScan = errors.New("stop the scan")
 // ScanOptions say what part of a topic is read.
 type ScanOptions struct {
 	Topic string
+	// Partitions are the only ones to be read; empty for all.
+	Partitions []int32
 	// From is where each partition's reading begins; the zero value is its start.
 	From Bound
 	// Until is where it ends, not included. Nil follows the topic, with the
@@ -56,7 +58,7 @@ type ScanPartition struct {
 // whether records are there or not, so that it ends on idle, compacted and
 // transactional partitions too, and never waits for what comes later.
 //
-// The error is an [*UnknownTopicError], what visit returned (but for
+// The error is an [*UnknownTopicError], an [*UnknownPartitionError], what visit returned (but for
 // [ErrStopScan]), the context's cause, or what the cluster refused. The result
 // is valid with every error.
 func (c *Client) Scan(ctx context.Context, o ScanOptions, visit func(*kgo.Record) error) (ScanResult, error) {
@@ -118,8 +120,14 @@ func (s *scan) place(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.o.check(topics[0]); err != nil {
+		return err
+	}
 	edges := make(map[int32]edge)
 	for _, p := range topics[0].Partitions {
+		if !s.o.reads(p.ID) {
+			continue
+		}
 		edges[p.ID] = edge{start: p.Start, end: p.Stable}
 		if s.o.Uncommitted {
 			edges[p.ID] = edge{start: p.Start, end: p.End}
@@ -140,6 +148,30 @@ func (s *scan) place(ctx context.Context) error {
 		s.track(id, from[id], until[id])
 	}
 	return nil
+}
+
+// UnknownPartitionError says that a topic has no such partition.
+type UnknownPartitionError struct {
+	Topic     string
+	Partition int32
+	Count     int // partitions that there are
+}
+
+func (e *UnknownPartitionError) Error() string {
+	return fmt.Sprintf("topic %s has no partition %d: there are %d, counted from 0", e.Topic, e.Partition, e.Count)
+}
+
+func (o ScanOptions) check(topic Topic) error {
+	for _, id := range o.Partitions {
+		if !slices.ContainsFunc(topic.Partitions, func(p Partition) bool { return p.ID == id }) {
+			return &UnknownPartitionError{Topic: o.Topic, Partition: id, Count: len(topic.Partitions)}
+		}
+	}
+	return nil
+}
+
+func (o ScanOptions) reads(id int32) bool {
+	return len(o.Partitions) == 0 || slices.Contains(o.Partitions, id)
 }
 
 func (s *scan) track(id int32, from, until int64) {

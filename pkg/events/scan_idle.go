@@ -135,7 +135,7 @@ func (s *scan) follow(ctx context.Context) error {
 	}
 	added := make(map[int32]kgo.Offset)
 	for id := range details[s.o.Topic].Partitions {
-		if s.cursors[id] == nil {
+		if s.cursors[id] == nil && s.o.reads(id) {
 			s.track(id, 0, endless)
 			added[id] = kgo.NewOffset().AtStart()
 		}

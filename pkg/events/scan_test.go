@@ -51,6 +51,9 @@ func TestScanBounds(t *testing.T) {
 		"time behind the last":   {second(99), events.End(), 0, 0},
 		"until behind the last":  {second(8), second(99), 8, 2},
 		"nothing from the end":   {events.End(), events.End(), 0, 0},
+		"the last three":         {events.Tail(3), events.End(), 7, 3},
+		"a tail of all and more": {events.Tail(99), events.End(), 0, 10},
+		"a tail of nothing":      {events.Tail(0), events.End(), 0, 0},
 		"end to an earlier time": {events.End(), second(1), 0, 0},
 	} {
 		got, result := c.read(events.ScanOptions{Topic: registered, From: b.from, Until: &b.until})
@@ -83,6 +86,23 @@ func TestScanStopsWhenToldTo(t *testing.T) {
 	var unknown *events.UnknownTopicError
 	if _, err := c.client.Scan(c.ctx, events.ScanOptions{Topic: registered + "x"}, nil); !errors.As(err, &unknown) {
 		t.Errorf("got %v, want an unknown topic", err)
+	}
+}
+
+func TestScanReadsThePartitionsAskedFor(t *testing.T) {
+	c := newCluster(t, registeredTopics(3)...)
+	for id := range int32(3) {
+		c.put(c.raw(), &kgo.Record{Topic: registered, Partition: id, Value: fmt.Append(nil, id)})
+	}
+	until := events.End()
+	got, result := c.read(events.ScanOptions{Topic: registered, Until: &until, Partitions: []int32{1}})
+	if !slices.Equal(valuesOf(got), []string{"1"}) || len(result.Partitions) != 1 {
+		t.Errorf("got %v of %+v, want partition 1 alone", valuesOf(got), result.Partitions)
+	}
+	var unknown *events.UnknownPartitionError
+	_, err := c.client.Scan(c.ctx, events.ScanOptions{Topic: registered, Partitions: []int32{3}}, nil)
+	if !errors.As(err, &unknown) || unknown.Partition != 3 || unknown.Count != 3 {
+		t.Errorf("got %v, want an unknown partition", err)
 	}
 }
 
