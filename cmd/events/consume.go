@@ -23,11 +23,12 @@ type ConsumeOptions struct {
 	IO     *iostreams.IOStreams
 	Events func() (*events.Client, error)
 	Topic  string
-	From   string
-	Until  string // empty follows the topic
-	Count  int64  // 0 is no limit
-	Format string
-	Filter filterFlags
+	Places placeFlags
+	// Partitions are the only ones to be read; empty for all.
+	Partitions []int32
+	Count      int64 // 0 is no limit
+	Format     string
+	Filter     filterFlags
 }
 
 // NewCmdConsume returns the verb; runF replaces its run in tests.
@@ -42,7 +43,9 @@ every partition is read to there, even when the last records were compacted away
 or aborted; without, it follows the topic until interrupted or -n is reached.
 
 A place is start, end, now, an offset, a time (2026-01-31T15:04:05Z), or -15m,
--2h, -7d for so long ago. Only committed records are read.
+-2h, -7d for so long ago. Only committed records are read, unless --isolation says
+otherwise. --tail begins so many offsets before the end of each partition; after
+compaction or transactions fewer records may follow.
 
 ndjson prints {"topic", "partition", "offset", "timestamp", "key", "headers",
 "value"}, a value that is JSON passed through byte for byte, any other in base64
@@ -64,24 +67,23 @@ with "value_encoding". raw prints values alone, each with a newline.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.From, "from", "start", "`place` to begin at")
-	flags.StringVar(&opts.Until, "until", "", "`place` to end at, not included; follows the topic when empty")
+	flags.Int32SliceVar(&opts.Partitions, "partition", nil, "only these partitions, by `number`")
 	flags.Int64VarP(&opts.Count, "count", "n", 0, "end after this `number` of records; 0 is no limit")
 	flags.StringVarP(&opts.Format, "output", "o", formatNDJSON, "output `format`: "+strings.Join(recordFormats(), ", "))
+	opts.Places.bind(cmd, "", "; follows the topic when empty")
 	opts.Filter.bind(cmd)
-	places := cobra.FixedCompletions([]string{"start", "end", "now", "-15m", "-1h"}, cobra.ShellCompDirectiveNoFileComp)
-	_ = cmd.RegisterFlagCompletionFunc("from", places)
-	_ = cmd.RegisterFlagCompletionFunc("until", places)
+	_ = cmd.RegisterFlagCompletionFunc("partition", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("count", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(recordFormats(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 func runConsume(ctx context.Context, opts *ConsumeOptions) error {
-	scan, err := opts.scan(time.Now())
+	scan, err := opts.Places.scan(time.Now())
 	if err != nil {
 		return err
 	}
+	scan.Topic, scan.Partitions = opts.Topic, opts.Partitions
 	client, err := opts.Events()
 	if err != nil {
 		return err
@@ -90,11 +92,11 @@ func runConsume(ctx context.Context, opts *ConsumeOptions) error {
 	if err != nil {
 		return err
 	}
-	printer, err := newRecordPrinter(opts.IO, opts.Format)
+	printer, err := newRecordPrinter(opts.IO, opts.Format, recordView())
 	if err != nil {
 		return err
 	}
-	if opts.Until == "" {
+	if opts.Places.Until == "" {
 		scan.OnBatch = printer.flush // a follower waits for the next record
 	}
 	matched := int64(0)
@@ -103,7 +105,7 @@ func runConsume(ctx context.Context, opts *ConsumeOptions) error {
 			return nil
 		}
 		matched++
-		if err := printer.print(r); err != nil {
+		if err := printer.add(r); err != nil {
 			return err
 		}
 		if matched == opts.Count {
@@ -119,27 +121,6 @@ func runConsume(ctx context.Context, opts *ConsumeOptions) error {
 	return err
 }
 
-// scan reads the places.
-func (o *ConsumeOptions) scan(now time.Time) (events.ScanOptions, error) {
-	scan := events.ScanOptions{Topic: o.Topic}
-	var err error
-	if scan.From, err = events.ParseBound(o.From, now); err != nil {
-		return scan, failure.Usagef("--from: %w", err)
-	}
-	if o.Until == "" {
-		return scan, nil
-	}
-	until, err := events.ParseBound(o.Until, now)
-	if err != nil {
-		return scan, failure.Usagef("--until: %w", err)
-	}
-	if until.After(now) {
-		return scan, failure.WithHint(failure.Usagef("--until %s lies ahead", o.Until), "leave --until out to follow the topic")
-	}
-	scan.Until = &until
-	return scan, nil
-}
-
 // tell says what the data itself does not.
 func (o *ConsumeOptions) tell(ctx context.Context, result events.ScanResult, filter *filter) {
 	if ctx.Err() != nil && len(result.Partitions) > 0 {
@@ -149,12 +130,10 @@ func (o *ConsumeOptions) tell(ctx context.Context, result events.ScanResult, fil
 		}
 		o.IO.Infof("records read: %d; the next ones are partition %s", result.Records, strings.Join(places, ", "))
 	}
-	if result.HeldBack > 0 && o.Until != "" {
+	if result.HeldBack > 0 && o.Places.Until != "" {
 		o.IO.Infof("%d offsets at the end were left out: a transaction is open there", result.HeldBack)
 	}
-	if filter.failed > 0 {
-		o.IO.Infof("--where failed on %d records, which count as not matching; the first: %v", filter.failed, filter.firstFailure)
-	}
+	filter.tell(o.IO)
 }
 
 // isClosedPipe reports that whoever read our output has gone, as head does.

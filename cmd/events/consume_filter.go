@@ -3,12 +3,14 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/itchyny/gojq"
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/pkg/events"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
@@ -17,15 +19,21 @@ import (
 type filterFlags struct {
 	Where string // a jq expression over the record's ndjson form
 	Type  string // meta.type
-	Key   string
+	// CorrelationID is meta.correlation_id.
+	CorrelationID string
+	Key           string
+	// Contains are bytes within key, value or the value of a header.
+	Contains string
 }
 
 func (o *filterFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.Where, "where", "", "only records for which this jq `expression`, over their ndjson form, is true")
 	flags.StringVar(&o.Type, "type", "", "only events of this meta.type")
+	flags.StringVar(&o.CorrelationID, "correlation-id", "", "only events of this meta.correlation_id")
+	flags.StringVar(&o.Contains, "contains", "", "only records with this `text` in key, value or a header's value")
 	flags.StringVar(&o.Key, "key", "", "only records with this `key`")
-	for _, name := range []string{"where", "type", "key"} {
+	for _, name := range []string{"where", "type", "correlation-id", "contains", "key"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 }
@@ -61,20 +69,34 @@ func (f *filter) match(r *kgo.Record) bool {
 	if f.flags.Key != "" && string(r.Key) != f.flags.Key {
 		return false
 	}
-	if f.flags.Type != "" && !f.hasType(r.Value) {
+	if f.flags.Contains != "" && !contains(r, f.flags.Contains) {
 		return false
 	}
-	return f.where == nil || f.holds(r)
+	if !f.mayHave(r.Value, f.flags.Type) || !f.mayHave(r.Value, f.flags.CorrelationID) {
+		return false
+	}
+	return f.hasMeta(r.Value) && (f.where == nil || f.holds(r))
 }
 
-// hasType looks for the type's text before it reads the envelope; text with
-// escapes in it may spell it otherwise.
-func (f *filter) hasType(value []byte) bool {
-	if !bytes.Contains(value, []byte(f.flags.Type)) && bytes.IndexByte(value, '\\') < 0 {
-		return false
+func contains(r *kgo.Record, text string) bool {
+	needle := []byte(text)
+	return bytes.Contains(r.Value, needle) || bytes.Contains(r.Key, needle) ||
+		slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return bytes.Contains(h.Value, needle) })
+}
+
+// mayHave looks for a text before the envelope is read; a value with escapes in
+// it may spell it otherwise.
+func (f *filter) mayHave(value []byte, text string) bool {
+	return bytes.Contains(value, []byte(text)) || bytes.IndexByte(value, '\\') >= 0
+}
+
+func (f *filter) hasMeta(value []byte) bool {
+	if f.flags.Type == "" && f.flags.CorrelationID == "" {
+		return true
 	}
 	event, _ := f.conventions.ParseEvent(value) // holds what could be read of a bad one
-	return event.Meta.Type == f.flags.Type
+	return (f.flags.Type == "" || event.Meta.Type == f.flags.Type) &&
+		(f.flags.CorrelationID == "" || event.Meta.CorrelationID == f.flags.CorrelationID)
 }
 
 // holds reports whether the expression's first result is true, as jq's own
@@ -99,4 +121,11 @@ func (f *filter) fail(err error) bool {
 		f.firstFailure = err
 	}
 	return false
+}
+
+// tell says on how many records the expression failed.
+func (f *filter) tell(ios *iostreams.IOStreams) {
+	if f.failed > 0 {
+		ios.Infof("--where failed on %d records, which count as not matching; the first: %v", f.failed, f.firstFailure)
+	}
 }

@@ -38,7 +38,7 @@ type recordPrinter struct {
 	table  *output.Stream[*kgo.Record] // in place of the buffer
 }
 
-func newRecordPrinter(ios *iostreams.IOStreams, format string) (*recordPrinter, error) {
+func newRecordPrinter(ios *iostreams.IOStreams, format string, view output.View[*kgo.Record]) (*recordPrinter, error) {
 	if !slices.Contains(recordFormats(), format) {
 		return nil, failure.WithHint(failure.Usagef("unknown output format %q", format), "use one of "+strings.Join(recordFormats(), ", "))
 	}
@@ -47,11 +47,11 @@ func newRecordPrinter(ios *iostreams.IOStreams, format string) (*recordPrinter, 
 		return p, nil
 	}
 	var err error
-	p.table, err = output.NewStream(ios, output.Flags{Format: output.Table}, recordView())
+	p.table, err = output.NewStream(ios, output.Flags{Format: output.Table}, view)
 	return p, err
 }
 
-func (p *recordPrinter) print(r *kgo.Record) error {
+func (p *recordPrinter) add(r *kgo.Record) error {
 	p.count++
 	if p.table != nil {
 		return p.table.Write(r)

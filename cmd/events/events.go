@@ -32,6 +32,7 @@ checked before it is sent; what is read is handed on as it is.`,
 		NewCmdEmit(f, nil),
 		NewCmdProduce(f, nil),
 		NewCmdConsume(f, nil),
+		NewCmdSearch(f, nil),
 		NewCmdSchema(f),
 		NewCmdDLQ(f),
 	)
