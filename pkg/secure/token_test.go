@@ -239,7 +239,6 @@ func ExampleFileToken() {
 	if err := os.WriteFile(file, []byte("abc\n"), 0o600); err != nil {
 		panic(err)
 	}
-	defer os.Remove(file)
 	credentials := secure.CallCredentials{Token: secure.FileToken(file)}
 	md, err := credentials.GetRequestMetadata(context.Background())
 	fmt.Println(md["authorization"], credentials.RequireTransportSecurity(), err)
