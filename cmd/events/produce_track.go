@@ -1,7 +1,6 @@
 package events
 
 import (
-	"math/bits"
 	"strconv"
 	"strings"
 
@@ -55,13 +54,6 @@ func (s *lineSet) add(line int) {
 
 func (s *lineSet) has(line int) bool {
 	return line/64 < len(s.words) && s.words[line/64]&(1<<(line%64)) != 0
-}
-
-func (s *lineSet) len() (n int) {
-	for _, word := range s.words {
-		n += bits.OnesCount64(word)
-	}
-	return n
 }
 
 // String names the lines as ranges: 1-3,5.
