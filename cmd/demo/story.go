@@ -63,7 +63,7 @@ func eventsThatFail() chapter {
 			file: "registered.ndjson", content: registrations,
 			args:  []string{"events", "produce", topic, "-f", "registered.ndjson"},
 			exit:  1,
-			shows: []string{`line 3: rejected`, `missing properties: 'email'`, `ACKED: +2`},
+			shows: []string{`registered.ndjson:3: rejected`, `missing properties: 'email'`, `ACKED: +2`},
 		},
 	}}
 }
