@@ -27,6 +27,18 @@ func BenchmarkParseEvent(b *testing.B) {
 	}
 }
 
+func BenchmarkFitsTopic(b *testing.B) {
+	c, value := spec.Default(), []byte(event)
+	topic := spec.Topic{Env: "dev", Service: "auth-service", Event: "user-registered", Version: "v1"}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(value)))
+	for b.Loop() {
+		if !c.FitsTopic(value, topic) {
+			b.Fatal("it does not fit")
+		}
+	}
+}
+
 func BenchmarkDeadLetter(b *testing.B) {
 	c, value := spec.Default(), []byte(event)
 	b.ReportAllocs()

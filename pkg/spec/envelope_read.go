@@ -13,6 +13,9 @@ type envelopeReader struct {
 	meta  span
 	errs  *EnvelopeError // nil until there is a problem
 	event Event
+
+	isObject bool // what meta is
+	fields   fields
 }
 
 // fields are the values in meta; an empty span means that there is none.
@@ -22,13 +25,13 @@ type fields struct {
 }
 
 func (r *envelopeReader) read() (Event, error) {
-	meta, data, ok := r.c.sections(r.value)
+	data, ok := r.scan(&r.c)
 	if !ok {
 		r.problem(FieldProblem{Field: "event", Got: describeNotJSON(r.value), Want: "a JSON object with " + r.c.Envelope.Meta + " and " + r.c.Envelope.Data})
 		r.errs.err = ErrNotJSON
 		return Event{}, r.errs
 	}
-	r.readMeta(meta)
+	r.readMeta()
 	if data == (span{}) {
 		r.problem(FieldProblem{Field: r.c.Envelope.Data, Want: "the data of the event, {} when there is none"})
 	} else {
@@ -38,6 +41,43 @@ func (r *envelopeReader) read() (Event, error) {
 		return r.event, r.errs
 	}
 	return r.event, nil
+}
+
+// scan walks over the text once, and finds data and the fields of meta, the last
+// of each.
+func (r *envelopeReader) scan(c *Conventions) (data span, ok bool) {
+	o := openText(r.value)
+	for name, at, more := o.nextName(); more; name, at, more = o.nextName() {
+		var end int
+		switch string(nameIn(name.of(r.value))) {
+		case c.Envelope.Meta:
+			end, ok = r.scanMeta(c, at)
+		case c.Envelope.Data:
+			end, ok = skipValue(r.value, at, o.depth)
+			data = span{at, end}
+		default:
+			end, ok = skipValue(r.value, at, o.depth)
+		}
+		if !o.passed(end, ok) {
+			return data, false
+		}
+	}
+	return data, o.whole()
+}
+
+func (r *envelopeReader) scanMeta(c *Conventions, at int) (end int, ok bool) {
+	r.fields = fields{}
+	if r.isObject = at < len(r.value) && r.value[at] == '{'; !r.isObject {
+		end, ok = skipValue(r.value, at, 1)
+		r.meta = span{at, end}
+		return end, ok
+	}
+	o := openObject(r.value, at, 1)
+	for m, more := o.next(); more; m, more = o.next() {
+		r.fields.take(c, nameIn(m.name.of(r.value)), span{m.value.start - at, m.value.end - at})
+	}
+	r.meta = span{at, o.at}
+	return o.at, o.ok
 }
 
 func (r *envelopeReader) problem(p FieldProblem) {
@@ -74,24 +114,19 @@ func describeNotJSON(value []byte) string {
 	}
 }
 
-func (r *envelopeReader) readMeta(meta span) {
+func (r *envelopeReader) readMeta() {
 	name := r.c.Envelope.Meta
-	if meta == (span{}) {
+	switch {
+	case r.meta == (span{}):
 		r.problem(FieldProblem{Field: name, Want: "an object with id, type, version, source, time and correlation_id"})
 		return
-	}
-	r.meta, r.text = meta, string(meta.of(r.value))
-	var f fields
-	o := openText(meta.of(r.value))
-	for m, more := o.next(); more; m, more = o.next() {
-		f.take(&r.c, nameIn(m.name.of(o.b)), m.value)
-	}
-	if !o.ok {
-		r.problem(FieldProblem{Field: name, Got: shorten(meta.of(r.value)), Want: "an object", Offset: meta.start})
+	case !r.isObject:
+		r.problem(FieldProblem{Field: name, Got: shorten(r.meta.of(r.value)), Want: "an object", Offset: r.meta.start})
 		return
 	}
-	r.readFields(f)
-	r.readDeadLetter(f)
+	r.text = string(r.meta.of(r.value))
+	r.readFields(r.fields)
+	r.readDeadLetter(r.fields)
 }
 
 // take remembers where the value of a field is, relative to meta.

@@ -2,7 +2,9 @@ package spec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -67,25 +69,39 @@ func openObject(b []byte, i, depth int) object { return object{b: b, at: i + 1, 
 // next returns the next member, and false when there is none or when the text
 // is not JSON, which ok tells apart.
 func (o *object) next() (m member, more bool) {
+	if m.name, m.value.start, more = o.nextName(); !more {
+		return m, false
+	}
+	m.value.end, more = skipValue(o.b, m.value.start, o.depth)
+	return m, o.passed(m.value.end, more)
+}
+
+// nextName is next for who reads the value, which begins at the index, himself
+// and says by passed where it ends.
+func (o *object) nextName() (name span, valueAt int, more bool) {
 	o.at = skipSpace(o.b, o.at)
 	if o.depth > maxDepth || o.at >= len(o.b) {
-		return m, false
+		return name, 0, false
 	}
 	if o.b[o.at] == '}' {
 		o.at++
 		o.ok = true
-		return m, false
+		return name, 0, false
 	}
 	if o.begun {
 		if o.b[o.at] != ',' {
-			return m, false
+			return name, 0, false
 		}
 		o.at = skipSpace(o.b, o.at+1)
 	}
-	if m, more = readMember(o.b, o.at, o.depth); more {
-		o.begun, o.at = true, m.value.end
+	return readName(o.b, o.at)
+}
+
+func (o *object) passed(end int, ok bool) bool {
+	if ok {
+		o.begun, o.at = true, end
 	}
-	return m, more
+	return ok
 }
 
 func skipObject(b []byte, i, depth int) (end int, ok bool) {
@@ -97,21 +113,20 @@ func skipObject(b []byte, i, depth int) (end int, ok bool) {
 	}
 }
 
-func readMember(b []byte, i, depth int) (m member, ok bool) {
+// readName reads a member's name and colon, and returns where its value begins.
+func readName(b []byte, i int) (name span, valueAt int, ok bool) {
 	if i >= len(b) || b[i] != '"' {
-		return m, false
+		return name, 0, false
 	}
-	m.name.start = i
-	if m.name.end, ok = skipString(b, i); !ok {
-		return m, false
+	name.start = i
+	if name.end, ok = skipString(b, i); !ok {
+		return name, 0, false
 	}
-	i = skipSpace(b, m.name.end)
+	i = skipSpace(b, name.end)
 	if i >= len(b) || b[i] != ':' {
-		return m, false
+		return name, 0, false
 	}
-	m.value.start = skipSpace(b, i+1)
-	m.value.end, ok = skipValue(b, m.value.start, depth)
-	return m, ok
+	return name, skipSpace(b, i+1), true
 }
 
 func skipArray(b []byte, i, depth int) (end int, ok bool) {
@@ -144,10 +159,7 @@ var plain = func() (table [256]bool) {
 }()
 
 func skipString(b []byte, i int) (end int, ok bool) {
-	for i++; i < len(b); i++ {
-		if plain[b[i]] {
-			continue
-		}
+	for i = skipPlain(b, i+1); i < len(b); i = skipPlain(b, i+1) {
 		switch b[i] {
 		case '"':
 			return i + 1, true
@@ -160,6 +172,30 @@ func skipString(b []byte, i int) (end int, ok bool) {
 		}
 	}
 	return i, false
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// skipPlain returns the first byte from i on that is not plain, looking at
+// eight at a time: a byte less a constant borrows into its high bit where it is
+// smaller, and a byte that is equal to a constant is zero when the two are
+// combined by exclusive or. Bytes of 0x80 and more are plain.
+func skipPlain(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		word := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := word^(ones*'"'), word^(ones*'\\')
+		marks := ((quote-ones)&^quote | (slash-ones)&^slash | (word-ones*' ')&^word) & highs
+		if marks != 0 {
+			return i + bits.TrailingZeros64(marks)/8
+		}
+	}
+	for i < len(b) && plain[b[i]] {
+		i++
+	}
+	return i
 }
 
 // skipEscape returns the last byte of the escape that begins at b[i].
