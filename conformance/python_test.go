@@ -182,11 +182,9 @@ func TestPythonConsumerReadsOurDeadLetters(t *testing.T) {
 	topic := s.topic("failing", nil)
 	s.emit(`{"event_type":"failing","data":{}}`)
 	dead := make(chan struct{}, 1)
-	consumer, err := s.client.NewConsumer(s.ctx, events.ConsumerOptions{
-		Group: "go", Topics: []string{topic}, Retries: -1,
-		Handlers:     map[string]events.Handler{"failing": func(context.Context, events.Delivery) error { return errors.New(`it "failed"`) }},
-		OnDeadLetter: func(events.Delivery, events.Ack, error) { dead <- struct{}{} },
-	})
+	consumer, err := s.client.NewConsumer(s.ctx, "go", []string{topic}, events.WithRetries(0),
+		events.WithHandler("failing", func(context.Context, events.Delivery) error { return errors.New(`it "failed"`) }),
+		events.OnDeadLetter(func(events.Delivery, events.Ack, error) { dead <- struct{}{} }))
 	s.must(err)
 	ctx, stop := context.WithCancel(s.ctx)
 	ended := make(chan error, 1)

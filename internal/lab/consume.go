@@ -7,6 +7,7 @@ import (
 
 	"github.com/suokelife/suokectl/internal/lab/services"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/resilience"
 )
 
 // startConsumer lets user-service hear of registered users, as any service
@@ -16,13 +17,9 @@ func (l *Lab) startConsumer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consumer, err := client.NewConsumer(ctx, events.ConsumerOptions{
-		Group:    "user-service",
-		Topics:   []string{userRegistered},
-		Retries:  2,
-		Backoff:  20 * time.Millisecond,
-		Handlers: map[string]events.Handler{"user-registered": handler(l.users)},
-	})
+	consumer, err := client.NewConsumer(ctx, "user-service", []string{userRegistered},
+		events.WithHandler("user-registered", handler(l.users)),
+		events.WithRetries(2), events.WithBackoff(resilience.Backoff{First: 20 * time.Millisecond, Factor: 2}))
 	if err != nil {
 		return errors.Join(err, client.Close())
 	}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/suokelife/suokectl/pkg/spec"
 )
@@ -15,6 +16,7 @@ import (
 // Delivery is one event that is handed to a handler.
 type Delivery struct {
 	spec.Event
+	Group     string
 	Topic     string
 	Partition int32
 	Offset    int64
@@ -26,93 +28,135 @@ type Delivery struct {
 }
 
 // Handler handles one event. It may be called again with the same event, after
-// an error, a crash or a rebalance, so it must be idempotent. Its context ends
-// when the consumer must stop.
+// an error, a crash or a rebalance, so it must be idempotent. Its context carries
+// the event's request id and trace, and ends when the event is another member's
+// or the consumer has to stop. An error is retried, but for a
+// [resilience.PermanentError]; so is a panic.
 type Handler func(ctx context.Context, d Delivery) error
-
-// ConsumerOptions say what a [Consumer] does. Group, Topics and Handlers are
-// needed; the rest is the specification's (K5).
-type ConsumerOptions struct {
-	Group  string
-	Topics []string
-	// Handlers are the handlers by meta.type. Events of other types are
-	// skipped and counted.
-	Handlers map[string]Handler
-	// Retries is how often an event is tried again after its first failure.
-	// Default [spec.Retries]; a negative number means none.
-	Retries int
-	// Backoff is the wait before the first retry; it doubles. Default 100 ms.
-	Backoff time.Duration
-	// OnDeadLetter is told of each event that was dead-lettered, after the
-	// letter was acknowledged. May be nil.
-	OnDeadLetter func(d Delivery, letter Ack, reason error)
-}
 
 // Stats counts what a consumer has done.
 type Stats struct {
 	Handled      int64 `json:"handled"`
 	Retried      int64 `json:"retried"`
-	Skipped      int64 `json:"skipped"` // no handler for their type
+	Skipped      int64 `json:"skipped"`    // no handler for their type
+	Duplicates   int64 `json:"duplicates"` // passed by WithIdempotence
 	DeadLettered int64 `json:"dead_lettered"`
+	Rebalances   int64 `json:"rebalances"`
+	// InFlight are the events that were fetched and are not done.
+	InFlight int64 `json:"in_flight"`
+	// Lag are the events that are not done in the partitions of this member, as
+	// far as it knows of them.
+	Lag int64 `json:"lag"`
 }
 
-// Consumer handles the events of a group's topics (K5). Partitions are handled
-// side by side, the events of one partition one after another. The offset of
-// an event is committed only when it was handled, skipped, or its dead letter
-// was acknowledged; so a crash repeats events and loses none.
+// Consumer handles the events of a group's topics (K5), those of a key one after
+// another in their order, as many keys at once as it has workers. The offset of
+// an event is committed only when it and all before it in its partition were
+// handled, skipped or dead-lettered with an acknowledgement; so a crash repeats
+// events and loses none.
+//
+// An event that is to be retried holds up the later ones of its key, and nothing
+// else. A partition with too much open is not fetched from until there is room.
 type Consumer struct {
-	kafka  *kgo.Client
-	opts   ConsumerOptions
-	client *Client
-	tally  tally
+	client  *Client
+	kafka   *kgo.Client
+	group   string
+	opts    consumerOptions
+	tally   tally
+	workers []*worker
+	seed    maphash.Seed
+	turn    int             // of the worker for the next record without a key
+	ctx     context.Context //nolint:containedctx // above those of the handlers, which outlast Run's
+
+	mu       sync.Mutex
+	assigned map[string]map[int32]*assignment
+	failed   error
+	fail     context.CancelCauseFunc // ends Run
+
+	committing sync.Mutex // an earlier position may not overtake a later one
 }
 
 // NewConsumer connects a consumer that joins its group in [Consumer.Run]'s
 // first poll. The caller runs and closes it. Each topic and its dead-letter
 // topic must exist: an [*UnknownTopicError] tells before an event is lost.
-func (c *Client) NewConsumer(ctx context.Context, o ConsumerOptions) (*Consumer, error) {
-	if o.Group == "" || len(o.Topics) == 0 || len(o.Handlers) == 0 {
-		return nil, errors.New("a consumer needs a group, topics and handlers")
+func (c *Client) NewConsumer(ctx context.Context, group string, topics []string, options ...ConsumerOption) (*Consumer, error) {
+	o, err := newConsumerOptions(options)
+	if err != nil {
+		return nil, err
 	}
-	if o.Retries == 0 {
-		o.Retries = spec.Retries
+	if group == "" || len(topics) == 0 {
+		return nil, errors.New("a consumer needs a group and topics")
 	}
-	if o.Backoff == 0 {
-		o.Backoff = 100 * time.Millisecond
-	}
-	names := append([]string(nil), o.Topics...)
-	for _, topic := range o.Topics {
+	names := append([]string(nil), topics...)
+	for _, topic := range topics {
 		names = append(names, c.cfg.Conventions.DLQTopic(topic))
 	}
 	if _, err := c.details(ctx, names...); err != nil {
 		return nil, err
 	}
-	kafka, err := c.Open(ctx,
-		kgo.ConsumerGroup(o.Group),
-		kgo.ConsumeTopics(o.Topics...),
+	consumer := &Consumer{client: c, group: group, opts: o, seed: maphash.MakeSeed(), assigned: map[string]map[int32]*assignment{}}
+	for range o.workers {
+		consumer.workers = append(consumer.workers, newWorker())
+	}
+	consumer.kafka, err = c.Open(ctx, append(o.kafka(),
+		kgo.ConsumerGroup(group),
+		kgo.ConsumeTopics(topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { consumer.tally.rebalances.Add(1) }),
+		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, gone map[string][]int32) { consumer.revoked(ctx, gone) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { consumer.lost(gone) }),
 		kgo.ProducerLinger(0),
-	)
+	)...)
 	if err != nil {
 		return nil, err
 	}
-	return &Consumer{kafka: kafka, opts: o, client: c}, nil
+	return consumer, nil
 }
 
-// Stats returns what has been done so far. It may be called at any time.
-func (c *Consumer) Stats() Stats { return c.tally.stats() }
-
-// Close leaves the group. Call it after Run has returned.
+// Close leaves the group, which gives its partitions to others at once; a
+// static member's wait for it. Call it after Run has returned.
 func (c *Consumer) Close() { c.kafka.CloseAllowingRebalance() }
 
-// Run handles events until ctx ends, and then returns nil: the event that each
-// partition is at is finished or abandoned, and what is done is committed. It
-// returns an error when a dead letter was not acknowledged, since going on
-// would lose the event, or when the cluster refuses the group.
+// Run handles events until ctx ends, and then returns nil: handlers under way
+// return, within the drain timeout, and what is done is committed. It returns an
+// error when a dead letter was not acknowledged, since going on would lose the
+// event, or when the cluster refuses the group. It is called once.
 func (c *Consumer) Run(ctx context.Context) error {
+	var release context.CancelFunc
+	c.ctx, release = context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	c.mu.Lock()
+	c.fail = stop
+	c.mu.Unlock()
+	ended := make(chan struct{})
+	var workers, committer sync.WaitGroup
+	for _, w := range c.workers {
+		workers.Go(func() { w.run(ended, c.work) })
+	}
+	committer.Go(func() { c.commitOften(running) })
+
+	err := c.poll(running)
+	stop(nil)
+	committer.Wait()
+	gone := c.takeAll()
+	c.drain(gone)
+	close(ended)
+	workers.Wait()
+	err = errors.Join(err, c.failure(), c.commit(ctx, gone))
+	c.report()
+	if err != nil {
+		return fmt.Errorf("consume as group %s: %w", c.group, err)
+	}
+	return nil
+}
+
+// poll hands records to the workers until ctx ends.
+func (c *Consumer) poll(ctx context.Context) error {
 	for {
 		fetches := c.kafka.PollRecords(ctx, spec.ConsumerMaxPoll)
 		if ctx.Err() != nil {
@@ -121,11 +165,11 @@ func (c *Consumer) Run(ctx context.Context) error {
 		}
 		err := fetchError(fetches)
 		if err == nil {
-			err = c.handleAll(ctx, fetches)
+			c.dispatch(fetches)
 		}
 		c.kafka.AllowRebalance()
 		if err != nil {
-			return fmt.Errorf("consume as group %s: %w", c.opts.Group, err)
+			return err
 		}
 	}
 }
@@ -139,55 +183,54 @@ func fetchError(fetches kgo.Fetches) error {
 	return nil
 }
 
-// handleAll handles one poll, at most [spec.ConsumerWorkers] partitions at
-// once, and commits what was done of it, also when a part failed.
-func (c *Consumer) handleAll(ctx context.Context, fetches kgo.Fetches) error {
-	var workers errgroup.Group
-	workers.SetLimit(spec.ConsumerWorkers)
-	var done doneRecords
+// dispatch gives each record to the worker of its key.
+func (c *Consumer) dispatch(fetches kgo.Fetches) {
+	tasks := make([]task, 0, fetches.NumRecords())
+	hands := make([][]*task, len(c.workers))
+	var full []*assignment
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		workers.Go(func() error {
-			last, err := c.handlePartition(ctx, p.Records)
-			done.add(last)
-			return err
+		if len(p.Records) == 0 {
+			return
+		}
+		a := c.assignment(p.Topic, p.Partition)
+		pause := a.deliver(p.Records, p.HighWatermark, func(r *kgo.Record, number uint64) {
+			tasks = append(tasks, task{assignment: a, record: r, number: number})
+			worker := c.worker(r)
+			hands[worker] = append(hands[worker], &tasks[len(tasks)-1])
 		})
+		if pause {
+			full = append(full, a)
+		}
 	})
-	err := workers.Wait()
-	return errors.Join(err, c.commit(ctx, done.records))
+	for _, a := range full {
+		c.kafka.PauseFetchPartitions(a.name())
+	}
+	for i, hand := range hands {
+		if len(hand) > 0 {
+			c.workers[i].push(hand)
+		}
+	}
 }
 
-// handlePartition handles records in order up to the first that must not be
-// passed, and returns the last that is done, nil when none is.
-func (c *Consumer) handlePartition(ctx context.Context, records []*kgo.Record) (last *kgo.Record, err error) {
-	for _, r := range records {
-		if ctx.Err() != nil {
-			return last, nil
-		}
-		if err := c.handle(ctx, r); err != nil {
-			if ctx.Err() != nil {
-				return last, nil
-			}
-			return last, err
-		}
-		last = r
+// worker returns the worker of a record: that of its key, or the next one.
+func (c *Consumer) worker(r *kgo.Record) int {
+	if r.Key == nil {
+		c.turn++
+		return c.turn % len(c.workers)
 	}
-	return last, nil
+	return int(maphash.Bytes(c.seed, r.Key) % uint64(len(c.workers)))
 }
 
-// commitTimeout bounds the last commit of a consumer that is told to stop.
-const commitTimeout = 5 * time.Second
+// stopWith ends Run with an error.
+func (c *Consumer) stopWith(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = errors.Join(c.failed, err)
+	c.fail(err)
+}
 
-// commit commits what is done, also when ctx has ended. When the group has
-// moved on meanwhile the commit is void: others handle those events again.
-func (c *Consumer) commit(ctx context.Context, done []*kgo.Record) error {
-	if len(done) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-	defer cancel()
-	err := c.kafka.CommitRecords(ctx, done...)
-	if err == nil || isStaleMember(err) {
-		return nil
-	}
-	return fmt.Errorf("commit: %w", err)
+func (c *Consumer) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/suokelife/suokectl/internal/lab/kafka"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/resilience"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
@@ -25,15 +28,13 @@ type running struct {
 	ended chan error
 }
 
-func (c *cluster) consume(o events.ConsumerOptions) *running {
+// consume runs a consumer of the registered users, as group g, with one handler.
+func (c *cluster) consume(h events.Handler, options ...events.ConsumerOption) *running {
 	c.Helper()
-	if o.Topics == nil {
-		o.Topics = []string{registered}
-	}
-	if o.Backoff == 0 {
-		o.Backoff = time.Millisecond
-	}
-	consumer, err := c.client.NewConsumer(c.ctx, o)
+	options = append([]events.ConsumerOption{
+		events.WithHandler("user-registered", h), events.WithBackoff(resilience.Backoff{First: time.Millisecond}),
+	}, options...)
+	consumer, err := c.client.NewConsumer(c.ctx, "g", []string{registered}, options...)
 	c.must(err)
 	ctx, stop := context.WithCancel(c.ctx)
 	r := &running{Consumer: consumer, t: c.T, stop: stop, ended: make(chan error, 1)}
@@ -73,9 +74,8 @@ func (j *journal) all() []events.Delivery {
 	return append([]events.Delivery(nil), j.seen...)
 }
 
-func handlers(h events.Handler) map[string]events.Handler {
-	return map[string]events.Handler{"user-registered": h}
-}
+// handle remembers an event and is content with it.
+func (j *journal) handle(_ context.Context, d events.Delivery) error { j.add(d); return nil }
 
 func (c *cluster) committed(group string, partition int32) int64 {
 	c.Helper()
@@ -97,11 +97,10 @@ func TestConsumerHandlesInOrderAndResumes(t *testing.T) {
 	c := newCluster(t, registeredTopics(3)...)
 	client := c.raw()
 	for i := range 30 {
-		c.put(client, &kgo.Record{Topic: registered, Partition: int32(i % 3), Value: event(fmt.Sprintf("%02d", i))})
+		c.put(client, &kgo.Record{Topic: registered, Partition: int32(i % 3), Key: []byte{byte(i % 3)}, Value: event(fmt.Sprintf("%02d", i))})
 	}
 	var j journal
-	o := events.ConsumerOptions{Group: "g", Handlers: handlers(func(_ context.Context, d events.Delivery) error { j.add(d); return nil })}
-	first := c.consume(o)
+	first := c.consume(j.handle)
 	eventually(c.ctx, t, "30 events are committed", func() bool {
 		return c.committed("g", 0)+c.committed("g", 1)+c.committed("g", 2) == 30
 	})
@@ -114,7 +113,7 @@ func TestConsumerHandlesInOrderAndResumes(t *testing.T) {
 		last[d.Partition] = d.Offset
 	}
 	c.put(client, &kgo.Record{Topic: registered, Value: event("30")})
-	c.consume(o)
+	c.consume(j.handle)
 	eventually(c.ctx, t, "the next event is handled", func() bool { return len(j.all()) == 31 })
 	if d := j.all()[30]; d.Meta.ID != "30" {
 		t.Fatalf("resumed at %+v", d)
@@ -134,26 +133,28 @@ func TestConsumerRetriesThenDeadLetters(t *testing.T) {
 		&kgo.Record{Topic: registered, Value: panics},
 		&kgo.Record{Topic: registered, Value: good},
 	)
-	var letters []events.Ack
-	r := c.consume(events.ConsumerOptions{Group: "g", Retries: 2, OnDeadLetter: func(_ events.Delivery, letter events.Ack, _ error) { letters = append(letters, letter) },
-		Handlers: handlers(func(_ context.Context, d events.Delivery) error {
-			switch {
-			case d.Meta.ID == "flaky" && d.Attempt < 3, d.Meta.ID == "bad":
-				return errors.New("no such \"user\"")
-			case d.Meta.ID == "panics":
-				panic("oh")
-			}
-			return nil
-		})})
+	var letters atomic.Int32
+	r := c.consume(func(_ context.Context, d events.Delivery) error {
+		switch {
+		case d.Meta.ID == "flaky" && d.Attempt < 3, d.Meta.ID == "bad":
+			return errors.New("no such \"user\"")
+		case d.Meta.ID == "panics":
+			panic("oh")
+		}
+		return nil
+	}, events.WithRetries(2), events.OnDeadLetter(func(events.Delivery, events.Ack, error) { letters.Add(1) }))
 	eventually(c.ctx, t, "all are committed", func() bool { return c.committed("g", 0) == 6 })
 	r.end()
-	if got, want := r.Stats(), (events.Stats{Handled: 2, Retried: 6, Skipped: 1, DeadLettered: 3}); got != want {
+	if got, want := r.Stats(), (events.Stats{Handled: 2, Retried: 6, Skipped: 1, DeadLettered: 3, Rebalances: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	got, _ := c.read(events.ScanOptions{Topic: registered + ".dlq"})
-	if len(got) != 3 || len(letters) != 3 {
-		t.Fatalf("got %d letters, told of %d", len(got), len(letters))
+	if len(got) != 3 || letters.Load() != 3 {
+		t.Fatalf("got %d letters, told of %d", len(got), letters.Load())
 	}
+	slices.SortFunc(got, func(a, b *kgo.Record) int { // retries hold up their own keys alone
+		return strings.Compare(headerMap(a)[spec.HeaderDLQOriginalOffset], headerMap(b)[spec.HeaderDLQOriginalOffset])
+	})
 	conventions := c.client.Conventions()
 	h := headerMap(got[0])
 	for name, want := range map[string]string{
@@ -197,7 +198,7 @@ func TestASecondHopKeepsTheFirstErrorInTheEnvelope(t *testing.T) {
 	value, place := c.client.Conventions().AddDeadLetter(original, spec.DeadLetter{Error: "first", OriginalTopic: registered, Time: time.Now()})
 	c.put(c.raw(), &kgo.Record{Topic: registered, Value: value, Headers: []events.Header{
 		{Key: spec.HeaderDLQError, Value: []byte("first")}, {Key: spec.HeaderDLQAttempts, Value: []byte("4")}, {Key: spec.HeaderDLQPlace, Value: []byte(place)}}})
-	c.consume(events.ConsumerOptions{Group: "g", Retries: -1, Handlers: handlers(func(context.Context, events.Delivery) error { return errors.New("second") })})
+	c.consume(func(context.Context, events.Delivery) error { return errors.New("second") }, events.WithRetries(0))
 	eventually(c.ctx, t, "it is dead-lettered", func() bool { return c.committed("g", 0) == 1 })
 	got, _ := c.read(events.ScanOptions{Topic: registered + ".dlq"})
 	h := headerMap(got[0])
@@ -223,12 +224,12 @@ func TestAnUnwrittenDeadLetterStopsTheConsumerBeforeTheEvent(t *testing.T) {
 	_, err = admin.CreateTopic(c.ctx, 1, 1, map[string]*string{"max.message.bytes": &tooSmall}, registered+".dlq")
 	c.must(err)
 	c.put(c.raw(), &kgo.Record{Topic: registered, Value: event("good")}, &kgo.Record{Topic: registered, Value: event("bad")})
-	r := c.consume(events.ConsumerOptions{Group: "g", Retries: -1, Handlers: handlers(func(_ context.Context, d events.Delivery) error {
+	r := c.consume(func(_ context.Context, d events.Delivery) error {
 		if d.Meta.ID == "bad" {
 			return errors.New("bad")
 		}
 		return nil
-	})})
+	}, events.WithRetries(0), events.WithWorkers(1))
 	err = <-r.ended
 	r.ended <- nil // as expected
 	if err == nil || !strings.Contains(err.Error(), "offset 1") {
@@ -241,13 +242,22 @@ func TestAnUnwrittenDeadLetterStopsTheConsumerBeforeTheEvent(t *testing.T) {
 
 func TestConsumerNeedsItsTopicsAndTheirDeadLetterTopics(t *testing.T) {
 	c := newCluster(t, kafka.Topic{Name: registered})
-	_, err := c.client.NewConsumer(c.ctx, events.ConsumerOptions{Group: "g", Topics: []string{registered}, Handlers: handlers(nil)})
+	nothing := events.WithHandler("user-registered", func(context.Context, events.Delivery) error { return nil })
+	_, err := c.client.NewConsumer(c.ctx, "g", []string{registered}, nothing)
 	var unknown *events.UnknownTopicError
 	if !errors.As(err, &unknown) || unknown.Topic != registered+".dlq" {
 		t.Fatalf("got %v", err)
 	}
-	if _, err := c.client.NewConsumer(c.ctx, events.ConsumerOptions{}); err == nil {
-		t.Fatal("a consumer of nothing was made")
+	for name, options := range map[string][]events.ConsumerOption{
+		"no handler": nil, "no worker": {nothing, events.WithWorkers(0)}, "less than no retries": {nothing, events.WithRetries(-1)},
+		"a drain beyond the session": {nothing, events.WithDrainTimeout(time.Minute)},
+	} {
+		if _, err := c.client.NewConsumer(c.ctx, "g", []string{registered}, options...); err == nil || errors.As(err, &unknown) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := c.client.NewConsumer(c.ctx, "", nil, nothing); err == nil {
+		t.Error("a consumer of nothing was made")
 	}
 }
 
@@ -256,13 +266,13 @@ func TestStoppingCommitsWhatIsDoneAndAbandonsARetry(t *testing.T) {
 	c.put(c.raw(), &kgo.Record{Topic: registered, Value: event("done")}, &kgo.Record{Topic: registered, Value: event("stuck")})
 	stuck := make(chan struct{})
 	var once sync.Once
-	r := c.consume(events.ConsumerOptions{Group: "g", Retries: 1000, Backoff: time.Hour, Handlers: handlers(func(_ context.Context, d events.Delivery) error {
+	r := c.consume(func(_ context.Context, d events.Delivery) error {
 		if d.Meta.ID == "stuck" {
 			once.Do(func() { close(stuck) })
 			return errors.New("again")
 		}
 		return nil
-	})})
+	}, events.WithRetries(1000), events.WithBackoff(resilience.Backoff{First: time.Hour}))
 	<-stuck
 	r.end()
 	if at := c.committed("g", 0); at != 1 {

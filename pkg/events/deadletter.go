@@ -16,8 +16,9 @@ import (
 // deadLetter writes a record to its dead-letter topic and waits for the
 // acknowledgement. Without one the event must not be passed: the error is
 // returned, and the event will be handled again.
-func (c *Consumer) deadLetter(ctx context.Context, d Delivery, r *kgo.Record, reason error) error {
-	letter := newLetter(*c.client.cfg.Conventions, r, c.opts.Group, d.Attempt, reason, time.Now())
+func (c *Consumer) deadLetter(ctx context.Context, t *task, reason error) error {
+	r := t.record
+	letter := newLetter(*c.client.cfg.Conventions, r, c.group, max(1, t.delivery.Attempt), reason, time.Now())
 	ctx, cancel := context.WithTimeout(ctx, spec.ProducerAckTimeout)
 	defer cancel()
 	stored, err := c.kafka.ProduceSync(ctx, letter).First()
@@ -25,8 +26,8 @@ func (c *Consumer) deadLetter(ctx context.Context, d Delivery, r *kgo.Record, re
 		return fmt.Errorf("dead-letter %s partition %d offset %d (%w): %w", r.Topic, r.Partition, r.Offset, reason, err)
 	}
 	c.tally.deadLettered.Add(1)
-	if c.opts.OnDeadLetter != nil {
-		c.opts.OnDeadLetter(d, Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}, reason)
+	if c.opts.deadLetters != nil {
+		c.opts.deadLetters(t.delivery, Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}, reason)
 	}
 	return nil
 }

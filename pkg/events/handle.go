@@ -4,52 +4,108 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/suokelife/suokectl/pkg/resilience"
+	"github.com/suokelife/suokectl/pkg/spec"
+	"github.com/suokelife/suokectl/pkg/telemetry"
 )
 
-// maxHandlerBackoff bounds the wait between two tries of a handler. It is
-// short, since the group waits with its rebalances meanwhile.
-const maxHandlerBackoff = 2 * time.Second
-
-// handle brings one record to its end: handled, skipped or dead-lettered. An
-// error means that it must not be passed.
-func (c *Consumer) handle(ctx context.Context, r *kgo.Record) error {
-	d := Delivery{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Headers: r.Headers, Attempt: 1}
-	var err error
-	if d.Event, err = c.client.cfg.Conventions.ParseEvent(r.Value); err != nil {
-		return c.deadLetter(ctx, d, r, err)
+// work brings a task one try further. It is another member's, or nobody's, when
+// its partition was let go of.
+func (c *Consumer) work(t *task) (wait time.Duration, again bool) {
+	if !t.assignment.begin() {
+		return 0, false
 	}
-	handler, ok := c.opts.Handlers[d.Meta.Type]
-	if !ok {
-		c.tally.skipped.Add(1)
-		return nil
+	wait, again, err := c.handle(t)
+	if err != nil && t.assignment.ctx.Err() == nil {
+		c.stopWith(err)
 	}
-	err = c.try(ctx, handler, &d)
-	switch {
-	case err == nil:
-		c.tally.handled.Add(1)
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
+	if t.assignment.end(t, err == nil && !again) {
+		c.kafka.ResumeFetchPartitions(t.assignment.name())
 	}
-	return c.deadLetter(ctx, d, r, err)
+	return wait, again && err == nil
 }
 
-// try calls the handler until it succeeds, its retries are used up or ctx ends.
-func (c *Consumer) try(ctx context.Context, handler Handler, d *Delivery) error {
-	for backoff := c.opts.Backoff; ; backoff = min(2*backoff, maxHandlerBackoff) {
-		err := call(ctx, handler, *d)
-		if err == nil || d.Attempt > c.opts.Retries || !pause(ctx, backoff) {
-			return err
+// handle handles, skips or dead-letters an event, or says that it is to be
+// tried again. An error means that it must not be passed.
+func (c *Consumer) handle(t *task) (wait time.Duration, again bool, err error) {
+	ctx := t.assignment.ctx
+	if t.delivery.Attempt == 0 {
+		if done, err := c.receive(ctx, t); done || err != nil {
+			return 0, false, err
 		}
-		d.Attempt++
-		c.tally.retried.Add(1)
 	}
+	t.delivery.Attempt++
+	failure := call(eventContext(ctx, t.delivery), t.handler, t.delivery)
+	switch {
+	case failure == nil:
+		c.opts.window.add(t.delivery.Meta.ID)
+		c.tally.handled.Add(1)
+		return 0, false, nil
+	case ctx.Err() != nil:
+		return 0, false, context.Cause(ctx)
+	case t.delivery.Attempt > c.opts.retries || isPermanent(failure):
+		return 0, false, c.deadLetter(ctx, t, failure)
+	}
+	c.tally.retried.Add(1)
+	return c.opts.backoff.Wait(t.delivery.Attempt), true, nil
+}
+
+// receive reads the event and finds its handler, and reports whether there is
+// nothing more to do.
+func (c *Consumer) receive(ctx context.Context, t *task) (done bool, err error) {
+	r := t.record
+	t.delivery = Delivery{Group: c.group, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Headers: r.Headers}
+	event, err := c.client.cfg.Conventions.ParseEvent(r.Value)
+	if err != nil {
+		return true, c.deadLetter(ctx, t, err)
+	}
+	t.delivery.Event = event
+	handler, known := c.opts.handlers[event.Meta.Type]
+	switch {
+	case !known && c.opts.unknown == DeadLetterUnknown:
+		return true, c.deadLetter(ctx, t, fmt.Errorf("no handler for the type %q", event.Meta.Type))
+	case !known:
+		c.tally.skipped.Add(1)
+		return true, nil
+	case c.opts.window.has(event.Meta.ID):
+		c.tally.duplicates.Add(1)
+		return true, nil
+	}
+	t.handler = handler
+	return false, nil
+}
+
+// isPermanent reports that another try would end the same.
+func isPermanent(err error) bool {
+	var permanent *resilience.PermanentError
+	return errors.As(err, &permanent)
+}
+
+// eventContext continues the event's trace and request.
+func eventContext(ctx context.Context, d Delivery) context.Context {
+	if len(d.Headers) == 0 {
+		return ctx
+	}
+	get := func(name string) string {
+		for _, h := range d.Headers {
+			if h.Key == name {
+				return string(h.Value)
+			}
+		}
+		return ""
+	}
+	if id := get(spec.HeaderRequestID); telemetry.ValidRequestID(id) {
+		ctx = telemetry.WithRequestID(ctx, id)
+	}
+	if span := telemetry.ParseTrace(get); span.IsValid() {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, span)
+	}
+	return ctx
 }
 
 // call turns a panic of the handler into an error: one bad event must not take
@@ -63,44 +119,30 @@ func call(ctx context.Context, handler Handler, d Delivery) (err error) {
 	return handler(ctx, d)
 }
 
-// pause waits and reports false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// isStaleMember reports that a commit came from a member that the group does
-// not know any more.
-func isStaleMember(err error) bool {
-	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) ||
-		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.StaleMemberEpoch) ||
-		errors.Is(err, kerr.FencedMemberEpoch) || errors.Is(err, kerr.FencedInstanceID)
-}
-
-// doneRecords gathers the last record that is done in each partition.
-type doneRecords struct {
-	mu      sync.Mutex
-	records []*kgo.Record
-}
-
-func (d *doneRecords) add(r *kgo.Record) {
-	if r == nil {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.records = append(d.records, r)
-}
-
 // tally is Stats while it counts.
-type tally struct{ handled, retried, skipped, deadLettered atomic.Int64 }
+type tally struct {
+	handled, retried, skipped, duplicates, deadLettered, rebalances atomic.Int64
+}
 
-func (t *tally) stats() Stats {
-	return Stats{Handled: t.handled.Load(), Retried: t.retried.Load(), Skipped: t.skipped.Load(), DeadLettered: t.deadLettered.Load()}
+// Stats returns what has been done so far, and what there is to do. It may be
+// called at any time.
+func (c *Consumer) Stats() Stats {
+	t := &c.tally
+	s := Stats{
+		Handled: t.handled.Load(), Retried: t.retried.Load(), Skipped: t.skipped.Load(), Duplicates: t.duplicates.Load(),
+		DeadLettered: t.deadLettered.Load(), Rebalances: t.rebalances.Load(),
+	}
+	for _, a := range c.all() {
+		open, lag := a.load()
+		s.InFlight += int64(open)
+		s.Lag += lag
+	}
+	return s
+}
+
+// report tells the numbers to whom it may concern.
+func (c *Consumer) report() {
+	if c.opts.observe != nil {
+		c.opts.observe(c.Stats())
+	}
 }

@@ -1,0 +1,168 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/suokelife/suokectl/pkg/resilience"
+	"github.com/suokelife/suokectl/pkg/spec"
+)
+
+// The defaults of a consumer.
+const (
+	// DefaultDrainTimeout is how long handlers under way may take to return when
+	// the consumer stops or loses their partition. It is well below the 45 s after
+	// which Kafka takes a silent member for dead.
+	DefaultDrainTimeout = 20 * time.Second
+	// commitInterval is how much time of work a crash repeats at most.
+	commitInterval = time.Second
+)
+
+// ConsumerOption changes what [Client.NewConsumer] makes.
+type ConsumerOption func(*consumerOptions)
+
+type consumerOptions struct {
+	handlers    map[string]Handler
+	middleware  []Middleware
+	workers     int
+	retries     int
+	backoff     resilience.Backoff
+	unknown     UnknownTypes
+	window      *window
+	drain       time.Duration
+	instanceID  string
+	nextGen     bool
+	deadLetters func(Delivery, Ack, error)
+	observe     func(Stats)
+}
+
+func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
+	o := consumerOptions{
+		handlers: map[string]Handler{}, workers: spec.ConsumerWorkers, retries: spec.Retries, drain: DefaultDrainTimeout,
+		backoff: resilience.Backoff{First: 100 * time.Millisecond, Factor: 2, Max: 30 * time.Second, Jitter: spec.BackoffJitter},
+	}
+	for _, option := range options {
+		option(&o)
+	}
+	switch {
+	case len(o.handlers) == 0:
+		return o, errors.New("a consumer needs a handler")
+	case o.workers < 1:
+		return o, fmt.Errorf("a consumer needs workers, and %d are none", o.workers)
+	case o.retries < 0:
+		return o, fmt.Errorf("a consumer cannot retry %d times", o.retries)
+	case o.drain <= 0 || o.drain > 40*time.Second:
+		return o, fmt.Errorf("a drain timeout of %v is not between 0 and 40 s, after which Kafka takes the member for dead", o.drain)
+	}
+	for eventType, h := range o.handlers {
+		for i := len(o.middleware) - 1; i >= 0; i-- {
+			h = o.middleware[i](h)
+		}
+		o.handlers[eventType] = h
+	}
+	return o, nil
+}
+
+// kafka returns what the group protocol has to know.
+func (o consumerOptions) kafka() []kgo.Opt {
+	var opts []kgo.Opt
+	if o.instanceID != "" {
+		opts = append(opts, kgo.InstanceID(o.instanceID))
+	}
+	if o.nextGen {
+		opts = append(opts, kgo.ServerSideBalancer())
+	}
+	return opts
+}
+
+// WithHandler has h handle the events of a type.
+func WithHandler(eventType string, h Handler) ConsumerOption {
+	return func(o *consumerOptions) { o.handlers[eventType] = h }
+}
+
+// On has h handle the events of a type, with their data decoded from JSON. Data
+// that does not fit T is a permanent failure.
+func On[T any](eventType string, h func(ctx context.Context, data T, d Delivery) error) ConsumerOption {
+	return WithHandler(eventType, func(ctx context.Context, d Delivery) error {
+		var data T
+		if err := json.Unmarshal(d.Data, &data); err != nil {
+			return resilience.NewPermanent("bad_data", fmt.Sprintf("the data of %s does not fit: %v", eventType, err), nil)
+		}
+		return h(ctx, data, d)
+	})
+}
+
+// Middleware wraps a handler, for logging, tracing, transactions and the like.
+type Middleware func(Handler) Handler
+
+// WithMiddleware wraps every handler, the first outermost.
+func WithMiddleware(m ...Middleware) ConsumerOption {
+	return func(o *consumerOptions) { o.middleware = append(o.middleware, m...) }
+}
+
+// WithWorkers says how many events are handled at once. The default is
+// [spec.ConsumerWorkers].
+func WithWorkers(n int) ConsumerOption { return func(o *consumerOptions) { o.workers = n } }
+
+// WithRetries says how often an event is tried again after its first failure,
+// before it is dead-lettered. The default is [spec.Retries]; 0 is none.
+func WithRetries(n int) ConsumerOption { return func(o *consumerOptions) { o.retries = n } }
+
+// WithBackoff gives the waits between tries. The default begins with 100 ms,
+// doubles up to 30 s, and has a jitter.
+func WithBackoff(b resilience.Backoff) ConsumerOption {
+	return func(o *consumerOptions) { o.backoff = b }
+}
+
+// UnknownTypes says what becomes of events whose type has no handler.
+type UnknownTypes int
+
+const (
+	// SkipUnknown passes and counts them. It is the default.
+	SkipUnknown UnknownTypes = iota
+	// DeadLetterUnknown writes them to the dead-letter topic.
+	DeadLetterUnknown
+)
+
+// WithUnknownTypes says what becomes of events whose type has no handler.
+func WithUnknownTypes(u UnknownTypes) ConsumerOption {
+	return func(o *consumerOptions) { o.unknown = u }
+}
+
+// WithIdempotence remembers the ids of the last n events that were handled, and
+// passes one that comes again. What this process did not handle, or has
+// forgotten, is handled again.
+func WithIdempotence(n int) ConsumerOption {
+	return func(o *consumerOptions) { o.window = newWindow(n) }
+}
+
+// WithDrainTimeout bounds how long handlers under way may take to return when
+// the consumer stops or loses their partition; then their contexts end. The
+// default is [DefaultDrainTimeout].
+func WithDrainTimeout(d time.Duration) ConsumerOption {
+	return func(o *consumerOptions) { o.drain = d }
+}
+
+// WithStaticMembership names the member, as a pod that keeps its name does: its
+// partitions wait for it when it restarts.
+func WithStaticMembership(instanceID string) ConsumerOption {
+	return func(o *consumerOptions) { o.instanceID = instanceID }
+}
+
+// WithNextGeneration joins by the protocol of KIP-848, of Kafka 4: the broker
+// gives out the partitions, and a rebalance stops nobody.
+func WithNextGeneration() ConsumerOption { return func(o *consumerOptions) { o.nextGen = true } }
+
+// OnDeadLetter has f told of each event that was dead-lettered, after the letter
+// was acknowledged, from several goroutines.
+func OnDeadLetter(f func(d Delivery, letter Ack, reason error)) ConsumerOption {
+	return func(o *consumerOptions) { o.deadLetters = f }
+}
+
+// OnStats has f told the numbers once a second, and at the end, for metrics.
+func OnStats(f func(Stats)) ConsumerOption { return func(o *consumerOptions) { o.observe = f } }
