@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -23,17 +22,28 @@ type Topic struct {
 	Partitions []Partition    `json:"partitions"`
 	// Replicas is the replication factor.
 	Replicas int `json:"replicas"`
+	// UnderReplicated counts the partitions that lack a replica which is in
+	// sync, Offline those that no broker leads.
+	UnderReplicated int `json:"under_replicated"`
+	Offline         int `json:"offline"`
 }
 
 // Partition is one partition of a topic, with the state of its log.
 type Partition struct {
-	ID     int32 `json:"id"`
+	ID int32 `json:"id"`
+	// Leader is the id of a broker, -1 for none.
 	Leader int32 `json:"leader"`
+	// Replicas are the ids of the brokers that hold a copy; InSync of them those
+	// whose copy is complete.
+	Replicas []int32 `json:"replicas"`
+	InSync   []int32 `json:"in_sync"`
 	// Start is the first offset that is still there, End the offset of the
 	// next record, and Stable the end for read_committed.
 	Start  int64 `json:"start"`
 	Stable int64 `json:"stable"`
 	End    int64 `json:"end"`
+	// Problem says why the log's state is not known: its offsets are then -1.
+	Problem string `json:"problem,omitempty"`
 }
 
 // Span is the number of offsets between start and end over all partitions. It
@@ -61,21 +71,22 @@ func (e *UnknownTopicError) Error() string {
 }
 
 // Topics describes the named topics, or with no names all but Kafka's internal
-// ones, sorted by name. An unknown name is an [*UnknownTopicError].
+// ones, sorted by name. What can be told of some is returned beside the joined
+// errors of the others: an [*UnknownTopicError] or a [*DeniedError] each.
 func (c *Client) Topics(ctx context.Context, names ...string) ([]Topic, error) {
-	details, err := c.details(ctx, names...)
-	if err != nil || len(details) == 0 {
-		return nil, err
+	details, failed := c.detailsOfEach(ctx, names...)
+	if len(details) == 0 {
+		return nil, failed
 	}
-	ends, err := fetchEnds(ctx, c.admin, details.Names())
-	if err != nil {
-		return nil, err
+	ends := c.listEnds(ctx, details)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("list the offsets of topics: %w", context.Cause(ctx))
 	}
 	var topics []Topic
 	for _, d := range details.Sorted() {
 		topics = append(topics, c.newTopic(d, ends))
 	}
-	return topics, nil
+	return topics, failed
 }
 
 // details asks for topics, each of which must exist.
@@ -86,7 +97,7 @@ func (c *Client) details(ctx context.Context, names ...string) (kadm.TopicDetail
 	}
 	details, err := admin.ListTopics(ctx, names...)
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", err)
+		return nil, refused(whichTopics(names), err)
 	}
 	for _, d := range details.Sorted() {
 		switch {
@@ -95,7 +106,7 @@ func (c *Client) details(ctx context.Context, names ...string) (kadm.TopicDetail
 		case errors.Is(d.Err, kerr.UnknownTopicOrPartition), errors.Is(d.Err, kerr.InvalidTopicException):
 			return nil, c.unknownTopic(ctx, d.Topic)
 		case d.Err != nil:
-			return nil, fmt.Errorf("describe topic %s: %w", d.Topic, d.Err)
+			return nil, refused("describe topic "+d.Topic, d.Err)
 		}
 	}
 	return details, nil
@@ -120,30 +131,15 @@ func (c *Client) newTopic(d kadm.TopicDetail, ends ends) Topic {
 	t := Topic{Name: d.Topic, ID: d.ID.String(), Replicas: d.Partitions.NumReplicas(),
 		Kind: c.cfg.Conventions.ExplainTopic(d.Topic).Kind, Partitions: []Partition{}}
 	for _, p := range d.Partitions.Sorted() {
-		t.Partitions = append(t.Partitions, Partition{ID: p.Partition, Leader: p.Leader,
-			Start:  ends.start[d.Topic][p.Partition].Offset,
-			Stable: ends.stable[d.Topic][p.Partition].Offset,
-			End:    ends.end[d.Topic][p.Partition].Offset})
+		e, err := ends.of(d.Topic, p.Partition)
+		t.Partitions = append(t.Partitions, Partition{ID: p.Partition, Leader: p.Leader, Replicas: p.Replicas, InSync: p.ISR,
+			Start: e.start, Stable: e.stable, End: e.end, Problem: problem(err)})
+		if p.Leader < 0 {
+			t.Offline++
+		}
+		if len(p.ISR) < len(p.Replicas) {
+			t.UnderReplicated++
+		}
 	}
 	return t
-}
-
-// ends are the edges of the logs of some topics.
-type ends struct{ start, stable, end kadm.ListedOffsets }
-
-func fetchEnds(ctx context.Context, admin *kadm.Client, topics []string) (ends, error) {
-	var e ends
-	var err error
-	for _, list := range []struct {
-		into *kadm.ListedOffsets
-		from func(context.Context, ...string) (kadm.ListedOffsets, error)
-	}{{&e.start, admin.ListStartOffsets}, {&e.stable, admin.ListCommittedOffsets}, {&e.end, admin.ListEndOffsets}} {
-		if *list.into, err = list.from(ctx, topics...); err == nil {
-			err = list.into.Error()
-		}
-		if err != nil {
-			return e, fmt.Errorf("list offsets of %s: %w", strings.Join(topics, ", "), err)
-		}
-	}
-	return e, nil
 }

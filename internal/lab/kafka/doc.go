@@ -8,6 +8,8 @@
 //     configurations are validated on creation (strict.go); kfake takes any.
 //   - a group that never was has no offsets (groups.go); kfake calls that an
 //     error.
+//   - members of KIP-848 groups are described with the names of their topics
+//     (describe.go); kfake gives ids alone.
 //
 // What is known to differ still, and is in no case of the contract, since
 // nothing here counts on it: kfake keeps the producer's time in a topic whose

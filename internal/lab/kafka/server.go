@@ -50,6 +50,7 @@ func Start(o Options) (*Server, error) {
 	}
 	beStrict(cluster)
 	answerForUnknownGroups(cluster)
+	nameAssignedTopics(cluster)
 	return &Server{cluster: cluster}, nil
 }
 
