@@ -50,12 +50,14 @@ Instances are looked for where a caller would not find them, too: in the other
 datacenters, for two seconds, and with the agent that is asked, which may know
 of some that the catalogue lacks or that ACLs hide. --here leaves that out.
 
-Since when a check fails is not said: Consul keeps no time of it.
-"suokectl discover watch" tells changes as they come.
+Consul keeps no time of a change. For how long a check fails is told as far as it
+was seen from here: each look at the service is kept, and while "suokectl discover
+watch" runs, every change.
 
 With -o json each element is {instance, causes, notes}. A cause has its kind,
 what is wanted, what the instance has, its sentence and, where there is one, the
-check, how it failed, and what is near to what is wanted; with none of them the
+check, how it failed, since when (after the last look at which it did not, before
+the first at which it did), and what is near to what is wanted; with no cause the
 instance is let in. A note is about what keeps nobody out and yet is odd.
 
 The exit code is 0 when there is an answer, also when it lets no instance in.

@@ -94,9 +94,12 @@ func faraway(t *testing.T, hidden bool) (address string) {
 	return server.URL
 }
 
+// noMemory is a folder that cannot be made, so that one look does not tell what an earlier one saw.
+const noMemory = "XDG_CACHE_HOME=/dev/null/none"
+
 // TestExplainWidths is what people see on narrow and wide terminals.
 func TestExplainWidths(t *testing.T) {
-	f := newTerminal(t, faraway(t, false))
+	f := newTerminal(t, faraway(t, false), noMemory)
 	f.IO.SetTTY(true, true, true)
 	for width, want := range map[int]string{
 		60: `svc, version v1, passing: 0 in, 3 out (2 in other
@@ -140,7 +143,7 @@ OUT  2 instances in datacenter dc2, not dc1 (1 passing)
 
 // TestExplainFitsEveryTerminal: but for single words no line is wider than the terminal, and no text gets lost.
 func TestExplainFitsEveryTerminal(t *testing.T) {
-	f := newTerminal(t, faraway(t, false))
+	f := newTerminal(t, faraway(t, false), noMemory)
 	words := ""
 	for _, tty := range []bool{false, true} {
 		f.IO.SetTTY(tty, tty, tty)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -144,11 +145,20 @@ func (t *explainText) instance(e discover.Explanation, w columnWidths) {
 	t.out.WriteString(line + between + t.style.Dim(t.ios.Clean(e.Instance.ID)) + "\n")
 	for _, cause := range e.Causes {
 		t.paragraph(indent, "  ", nil, cause.Sentence)
+		t.since(cause.Since)
 		t.hint(explainHint(t.name, e.Instance, cause))
 	}
 	for _, note := range e.Notes {
 		t.paragraph(indent, "  ", t.style.Warn, "note: "+note.Sentence)
 	}
+}
+
+// since tells for how long a check was seen as it is, unless that says nothing.
+func (t *explainText) since(seen *discover.Since) {
+	if seen == nil || seen.After.IsZero() && time.Since(seen.Before) < time.Second {
+		return
+	}
+	t.paragraph(indent, "  ", t.style.Dim, "seen so "+seen.String())
 }
 
 // datacenter tells of another datacenter's instances in one line.

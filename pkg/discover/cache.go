@@ -19,8 +19,7 @@ import (
 var ErrNotRemembered = errors.New("nothing is remembered of it")
 
 // memory is a file of the cache: the instances of a service that a query's filter let in, whatever their version, tags
-// and health. Before its JSON the file holds a line with the JSON's SHA-256 sum, so that one that was torn or changed
-// is not taken for what was known.
+// and health.
 type memory struct {
 	Read      time.Time  `json:"read"`
 	Instances []Instance `json:"instances"`
@@ -41,31 +40,18 @@ func (c *Client) Remembered(name string, q Query) (Update, error) {
 	return update, &NoInstanceError{Service: name, Query: q, Known: explained(remembered.Instances, q)}
 }
 
-// remember keeps what was read. What cannot be kept is not missed before it is needed, and then it is said.
-func (c *Client) remember(name string, q Query, known []Instance) {
+// remember keeps what was read, and what is seen of its checks.
+func (c *Client) remember(name string, q Query, known []Instance, lasted bool) {
 	if c.cacheDir == "" || len(known) == 0 {
 		return
 	}
-	body, err := json.Marshal(memory{Read: time.Now(), Instances: known})
-	if err != nil || os.MkdirAll(c.cacheDir, 0o700) != nil {
-		return
-	}
-	sum := sha256.Sum256(body)
-	_ = maybe.WriteFile(c.memoryFile(name, q), append([]byte(hex.EncodeToString(sum[:])+"\n"), body...), 0o600)
+	c.look(name, q, known, lasted)
+	c.writeFile(c.memoryFile(name, q), memory{Read: time.Now(), Instances: known})
 }
 
 func (c *Client) recall(name string, q Query) (memory, bool) {
-	if c.cacheDir == "" {
-		return memory{}, false
-	}
-	text, err := os.ReadFile(c.memoryFile(name, q))
-	if err != nil {
-		return memory{}, false
-	}
-	stated, body, _ := bytes.Cut(text, []byte("\n"))
-	sum := sha256.Sum256(body)
 	var m memory
-	ok := string(stated) == hex.EncodeToString(sum[:]) && json.Unmarshal(body, &m) == nil
+	ok := c.readFile(c.memoryFile(name, q), &m)
 	return m, ok
 }
 
@@ -76,6 +62,31 @@ func (c *Client) memoryFile(name string, q Query) string {
 	key := strings.Join([]string{c.address, c.namespace, c.partition, q.Datacenter, strings.ToLower(name), q.Near, q.Filter}, "\x00")
 	sum := sha256.Sum256([]byte(key))
 	return filepath.Join(c.cacheDir, hex.EncodeToString(sum[:16]))
+}
+
+// writeFile writes a file of the cache: before its JSON a line with the JSON's SHA-256 sum, so that one that was torn or
+// changed is not taken for what was known. What cannot be kept is not missed before it is needed, and then it is said.
+func (c *Client) writeFile(path string, of any) {
+	body, err := json.Marshal(of)
+	if err != nil || os.MkdirAll(c.cacheDir, 0o700) != nil {
+		return
+	}
+	sum := sha256.Sum256(body)
+	_ = maybe.WriteFile(path, append([]byte(hex.EncodeToString(sum[:])+"\n"), body...), 0o600)
+}
+
+// readFile reads a file of the cache, and tells whether there is one and it is whole.
+func (c *Client) readFile(path string, into any) bool {
+	if c.cacheDir == "" {
+		return false
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	stated, body, _ := bytes.Cut(text, []byte("\n"))
+	sum := sha256.Sum256(body)
+	return string(stated) == hex.EncodeToString(sum[:]) && json.Unmarshal(body, into) == nil
 }
 
 // keepEvery is how old what is kept of an unchanged service may get.
@@ -90,10 +101,17 @@ type rememberer struct {
 	at     time.Time
 }
 
-func (r *rememberer) keep(known []Instance) {
-	if r.client.cacheDir == "" || time.Since(r.at) < keepEvery && slices.EqualFunc(known, r.last, sameForCallers) {
+// keep is told whether what was read before lasted until now.
+func (r *rememberer) keep(known []Instance, lasted bool) {
+	if r.client.cacheDir == "" || time.Since(r.at) < keepEvery && slices.EqualFunc(known, r.last, sameStates) {
 		return
 	}
-	r.client.remember(r.name, r.query, known)
+	r.client.remember(r.name, r.query, known, lasted)
 	r.last, r.at = known, time.Now()
+}
+
+// sameStates compares also in which states the checks are.
+func sameStates(a, b Instance) bool {
+	same := func(a, b Check) bool { return a.ID == b.ID && a.Status == b.Status }
+	return sameForCallers(a, b) && slices.EqualFunc(a.Checks, b.Checks, same)
 }

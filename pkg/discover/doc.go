@@ -25,7 +25,8 @@
 // # When Consul is away
 //
 // With Config.CacheDir what is read is kept on disk. [Client.Remembered] reads it back, and a watch begins with it
-// when its first read fails. The time of the read goes with it: how old is too old, the caller knows.
+// when its first read fails. The time of the read goes with it: how old is too old, the caller knows. Since when a check
+// fails, which Consul does not keep, is told from what was seen at such reads: [Cause.Since].
 //
 // # The other side
 //

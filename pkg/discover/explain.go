@@ -31,7 +31,7 @@ const (
 	CheckReported   ProbeFailure = "reported"    // the service itself reported it
 )
 
-// Cause is one reason why an instance is left out. Consul keeps no time of a check's change, so there is none here.
+// Cause is one reason why an instance is left out.
 type Cause struct {
 	Kind   CauseKind `json:"kind"`
 	Wanted string    `json:"wanted"` // the version, tag, health, meta as key=value, filter or datacenter of the query
@@ -40,6 +40,7 @@ type Cause struct {
 	Near     string       `json:"near,omitempty"`
 	Failure  ProbeFailure `json:"failure,omitempty"` // how the check or the probe failed, when its text tells
 	Check    *Check       `json:"check,omitempty"`   // the check that keeps it out, when one does
+	Since    *Since       `json:"since,omitempty"`   // when the check came into its state; nil is not known
 	Sentence string       `json:"sentence"`          // all of it in words: one line without control characters
 }
 

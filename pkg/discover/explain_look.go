@@ -61,6 +61,9 @@ func (l *look) known(ctx context.Context) ([]Explanation, error) {
 	if hidden != nil && !errors.Is(hidden, ErrFiltered) {
 		return nil, hidden
 	}
+	if hidden == nil {
+		l.client.look(l.name, l.query, selected, false)
+	}
 	all, err := l.client.explain(ctx, l.name, selected, l.query)
 	if hidden != nil {
 		err = hidden
@@ -87,10 +90,14 @@ func (c *Client) explain(ctx context.Context, name string, selected []Instance, 
 	for _, instance := range selected {
 		passed[instance.key()] = true
 	}
+	seen := c.sightings(name, q)
 	all := explained(known, q)
 	for i := range all {
 		e := &all[i]
 		confirmSilence(e.Instance, e.Causes, own)
+		for j, cause := range e.Causes {
+			e.Causes[j].Since = seen.of(e.Instance, cause.Check)
+		}
 		if filter != "" && !passed[e.Instance.key()] {
 			e.Causes = append(e.Causes, Cause{Kind: FilterMismatch, Wanted: filter})
 		}

@@ -38,7 +38,7 @@ func (c *Client) Instances(ctx context.Context, name string, q Query) ([]Instanc
 	if err != nil {
 		return nil, err
 	}
-	c.remember(name, q, known)
+	c.remember(name, q, known, false)
 	if in := q.filter(known); len(in) > 0 {
 		return in, nil
 	}

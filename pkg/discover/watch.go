@@ -46,7 +46,7 @@ func (c *Client) Watch(ctx context.Context, name string, q Query) iter.Seq[Updat
 			if err != nil {
 				return nil, 0, err
 			}
-			kept.keep(known)
+			kept.keep(known, after > 0)
 			return q.filter(known), index, nil
 		},
 		same: func(a, b []Instance) bool { return slices.EqualFunc(a, b, sameForCallers) },
