@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,6 +35,8 @@ type console struct {
 	brokers string
 	dir     string
 	raw     *kgo.Client
+
+	protected bool
 }
 
 func newConsole(t *testing.T) *console {
@@ -91,7 +94,9 @@ func (s *console) runWith(ctx context.Context, stdin string, prepare func(*iostr
 }
 
 func (s *console) getenv(name string) string {
-	return map[string]string{"SUOKECTL_KAFKA_BROKERS": s.brokers, "SUOKECTL_ENV": "dev", "HOME": s.dir}[name]
+	return map[string]string{
+		"SUOKECTL_KAFKA_BROKERS": s.brokers, "SUOKECTL_ENV": "dev", "HOME": s.dir, "SUOKECTL_PROTECTED": strconv.FormatBool(s.protected),
+	}[name]
 }
 
 func event(id string) string {

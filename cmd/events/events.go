@@ -29,6 +29,7 @@ checked before it is sent; what is read is handed on as it is.`,
 	}
 	cmd.AddCommand(
 		NewCmdTopics(f),
+		NewCmdGroups(f),
 		NewCmdEmit(f, nil),
 		NewCmdProduce(f, nil),
 		NewCmdConsume(f, nil),
@@ -45,6 +46,9 @@ func explain(err error) error {
 	var unknown *events.UnknownTopicError
 	var name *spec.TopicError
 	var outcome *events.UnknownOutcomeError
+	var group *events.UnknownGroupError
+	var live *events.LiveGroupError
+	var denied *events.DeniedError
 	switch {
 	case errors.As(err, &connect):
 		return failure.WithHint(err, connect.Hint)
@@ -52,6 +56,16 @@ func explain(err error) error {
 		return failure.WithHint(err, "`suokectl events topics list` shows what there is; `suokectl events topics create "+unknown.Topic+"` makes it")
 	case errors.As(err, &name):
 		return failure.WithHint(err, "a topic is named env.service.event-type.version, such as prod.auth-service.user-registered.v1")
+	case errors.As(err, &group) && group.Nearest == "":
+		return failure.WithHint(err, "`suokectl events groups list` shows what there is; a group begins with its first member")
+	case errors.As(err, &live):
+		return failure.WithHint(err, "stop its members and try again; `suokectl events groups describe "+live.Group+"` shows them")
+	case errors.Is(err, events.ErrGroupMoved):
+		return failure.WithHint(err, "nothing was changed: somebody still consumes; look with `suokectl events groups list`")
+	case errors.Is(err, events.ErrNothingToReset):
+		return failure.WithHint(err, "add --topic TOPIC for each")
+	case errors.As(err, &denied):
+		return failure.WithHint(err, "ask who runs the cluster for the right, or use other credentials; what is not named is not affected")
 	case errors.Is(err, spool.ErrInUse):
 		return failure.WithHint(err, "another suokectl uses the spool of this context: wait until it ends")
 	case errors.As(err, &outcome) && outcome.Spool != "":

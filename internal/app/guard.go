@@ -2,12 +2,16 @@ package app
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
 	"github.com/suokelife/suokectl/internal/failure"
 )
+
+// unnamed is typed for a context that variables alone make.
+const unnamed = "unnamed"
 
 // Guard stands before what changes a shared system. In a context that is
 // marked protected it wants the context's name, typed at the terminal or
@@ -18,15 +22,16 @@ func (f *Factory) Guard(ctx context.Context, what string) error {
 	if err != nil || !c.Protected {
 		return err
 	}
+	name := cmp.Or(c.Name, unnamed)
 	switch {
-	case f.ConfirmName == c.Name:
+	case f.ConfirmName == name:
 		return nil
 	case f.ConfirmName != "":
-		return failure.Usagef("--confirm %q does not name the protected context %q", f.ConfirmName, c.Name)
+		return failure.Usagef("--confirm %q does not name the protected context %q", f.ConfirmName, name)
 	case !f.IO.StdinTTY() || !f.IO.StderrTTY():
-		return failure.WithHint(failure.Usagef("context %q is protected: %s", c.Name, what), "add --confirm "+c.Name)
+		return failure.WithHint(failure.Usagef("context %q is protected: %s", name, what), "add --confirm "+name)
 	}
-	return f.ask(ctx, c.Name, what)
+	return f.ask(ctx, name, what)
 }
 
 func (f *Factory) ask(ctx context.Context, name, what string) error {

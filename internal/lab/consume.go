@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/suokelife/suokectl/internal/lab/services"
 	"github.com/suokelife/suokectl/pkg/events"
 	"github.com/suokelife/suokectl/pkg/resilience"
@@ -23,6 +25,9 @@ func (l *Lab) startConsumer(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, client.Close())
 	}
+	if err := l.leaveGroup(ctx, client); err != nil {
+		return errors.Join(err, client.Close())
+	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- consumer.Run(ctx) }()
@@ -39,4 +44,18 @@ func handler(users *services.Users) events.Handler {
 	return func(ctx context.Context, d events.Delivery) error {
 		return users.HandleUserRegistered(ctx, d.Meta.ID, d.Data)
 	}
+}
+
+// leaveGroup commits for a group that no longer has members: audit-service read
+// what was there, and went.
+func (l *Lab) leaveGroup(ctx context.Context, client *events.Client) error {
+	admin, err := client.Admin(ctx)
+	if err != nil {
+		return err
+	}
+	offsets := make(kadm.Offsets)
+	for id := range int32(partitions) {
+		offsets.AddOffset(userRegistered, id, 0, -1)
+	}
+	return admin.CommitAllOffsets(ctx, "audit-service", offsets)
 }

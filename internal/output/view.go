@@ -35,6 +35,12 @@ type View[T any] struct {
 // List prints items: a table, a JSON array, an NDJSON line each, YAML, names,
 // or what --jq and --template make of the array.
 func List[T any](ios *iostreams.IOStreams, o Flags, v View[T], items []T) error {
+	return Report(ios, o, v, items, nil)
+}
+
+// Report is List with what text writes in the place of the table; nil writes the
+// table.
+func Report[T any](ios *iostreams.IOStreams, o Flags, v View[T], items []T, text func(w io.Writer) error) error {
 	encode, err := o.encoder(ios)
 	if err != nil {
 		return err
@@ -54,13 +60,28 @@ func List[T any](ios *iostreams.IOStreams, o Flags, v View[T], items []T) error 
 		if v.Empty != "" {
 			ios.Infof("%s", v.Empty)
 		}
+	case text != nil:
+		err = text(w)
 	default:
-		err = writeTable(w, ios, v.columns(o.format()), items)
+		err = Part(w, ios, o, v, items)
 	}
 	if err != nil {
 		return err
 	}
 	return w.Flush()
+}
+
+// Part writes a table as a part of a longer text; no rows are no table.
+func Part[T any](w io.Writer, ios *iostreams.IOStreams, o Flags, v View[T], items []T) error {
+	if len(items) == 0 {
+		return nil
+	}
+	return writeTable(w, ios, v.columns(o.format()), items)
+}
+
+// Fields writes an object, a column a line, as a part of a longer text.
+func Fields[T any](w io.Writer, ios *iostreams.IOStreams, o Flags, v View[T], item T) error {
+	return writeFields(w, ios, v.columns(o.format()), item)
 }
 
 // One prints a single object: what text writes, or a column a line when text
