@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/renameio/v2/maybe"
 )
 
 // ErrNotRemembered is returned by Remembered when nothing was kept, or what was kept cannot be read.
@@ -65,14 +63,22 @@ func (c *Client) memoryFile(name string, q Query) string {
 }
 
 // writeFile writes a file of the cache: before its JSON a line with the JSON's SHA-256 sum, so that one that was torn or
-// changed is not taken for what was known. What cannot be kept is not missed before it is needed, and then it is said.
+// changed is not taken for what was known. Therefore nobody waits for the disk, which can take longer than all else that
+// a command does. What cannot be kept is not missed before it is needed, and then it is said.
 func (c *Client) writeFile(path string, of any) {
 	body, err := json.Marshal(of)
 	if err != nil || os.MkdirAll(c.cacheDir, 0o700) != nil {
 		return
 	}
 	sum := sha256.Sum256(body)
-	_ = maybe.WriteFile(path, append([]byte(hex.EncodeToString(sum[:])+"\n"), body...), 0o600)
+	file, err := os.CreateTemp(c.cacheDir, "new-*")
+	if err != nil {
+		return
+	}
+	_, err = file.Write(append([]byte(hex.EncodeToString(sum[:])+"\n"), body...))
+	if errors.Join(err, file.Close()) != nil || os.Rename(file.Name(), path) != nil {
+		_ = os.Remove(file.Name()) // it is no loss
+	}
 }
 
 // readFile reads a file of the cache, and tells whether there is one and it is whole.
