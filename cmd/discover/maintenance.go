@@ -104,7 +104,8 @@ func runMaintenance(ctx context.Context, opts *MaintenanceOptions) error {
 	if state.Changed {
 		state.Reason = opts.Reason
 	}
-	if !state.Changed || opts.DryRun {
+	blind := opts.ID == "" && !on // ACLs hide the checks of a node without a word
+	if opts.DryRun || !state.Changed && !blind {
 		return opts.print(state)
 	}
 	if err := opts.Guard(ctx, fmt.Sprintf("%s maintenance of %s", offOn(opts.On), target(opts.ID))); err != nil {

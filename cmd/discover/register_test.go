@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,7 +38,7 @@ func remote(t *testing.T, taken bool) (address string, wrote func() string) {
 		case path == "/v1/agent/self":
 			_, _ = fmt.Fprint(w, `{"Config": {"NodeName": "here"}}`)
 		case strings.HasPrefix(path, "/v1/agent/service/"):
-			http.NotFound(w, r)
+			http.Error(w, "unknown service ID", http.StatusNotFound)
 		case strings.HasPrefix(path, "/v1/health/service/") && taken:
 			_, _ = fmt.Fprint(w, `[{"Node": {"Node": "there"}, "Service": {"ID": "s-127.0.0.1-1", "Service": "s", "Address": "127.0.0.1", "Port": 1}, "Checks": []}]`)
 		case strings.HasPrefix(path, "/v1/health/service/"):
@@ -246,5 +247,21 @@ func TestCompletionOfIDs(t *testing.T) {
 		if got := strings.Join(lines[:len(lines)-1], " "); got != row.want {
 			t.Errorf("%v: got %q, want %q", row.args, got, row.want)
 		}
+	}
+}
+
+// TestMaintenanceOfANodeThatIsHidden: ACLs hide the checks of a node without a word, and with them its maintenance.
+func TestMaintenanceOfANodeThatIsHidden(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			http.Error(w, "Permission denied: anonymous token lacks permission 'node:write' on \"n\"", http.StatusForbidden)
+			return
+		}
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(server.Close)
+	f := newTerminal(t, server.URL)
+	if err := f.run(t, "maintenance", "off", "--node"); err == nil || !strings.Contains(err.Error(), "lacks permission 'node:write'") {
+		t.Errorf("got %v and %q", err, f.out)
 	}
 }

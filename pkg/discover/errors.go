@@ -104,7 +104,9 @@ func diagnoseStatus(status api.StatusError) (reason string, kind error) {
 	case status.Code == http.StatusForbidden && strings.Contains(status.Body, "ACL not found"):
 		return said + ": it does not know this token; is it of another cluster, or expired?", ErrDenied
 	case status.Code == http.StatusForbidden:
-		return said + ": the token lacks a permission", ErrDenied
+		return lacking(said), ErrDenied
+	case status.Code == http.StatusNotFound && !unknownID(status) && !strings.Contains(status.Body, "Invalid URL path"):
+		return said + "; is this Consul's HTTP port?", nil
 	case status.Code == http.StatusTooManyRequests:
 		return said + ": it limits the rate of requests; ask again later", nil
 	case strings.Contains(status.Body, "No path to datacenter"):
@@ -130,6 +132,18 @@ func diagnoseForeign(status api.StatusError) string {
 	return ""
 }
 
+// lacking adds to a refusal for want of a permission what is to be done, unless it says so.
+func lacking(said string) string {
+	said, _, anonymous := strings.Cut(said, ". The anonymous token is used implicitly")
+	switch {
+	case anonymous:
+		return said + "; is a token missing?"
+	case strings.Contains(said, "lacks permission"):
+		return said + "; it needs that, or another token"
+	}
+	return said + ": the token lacks a permission"
+}
+
 // diagnoseReply explains a 200 that could not be read.
 func diagnoseReply(err error) (reason string, kind error) {
 	var syntax *json.SyntaxError
@@ -137,6 +151,8 @@ func diagnoseReply(err error) (reason string, kind error) {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "its reply was cut off in the middle", ErrUnreachable
+	case errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "invalid character '<' looking for beginning of value"):
+		return "a web page answered; is this Consul's HTTP port?", nil
 	case errors.As(err, &syntax), errors.As(err, &mismatch), errors.Is(err, errIncomplete):
 		return fmt.Sprintf("its reply is not Consul's JSON (%v); is this Consul's HTTP port?", err), nil
 	}

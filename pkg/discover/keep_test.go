@@ -210,14 +210,14 @@ func TestServeRefuses(t *testing.T) {
 			http.Error(w, "Invalid check", http.StatusBadRequest)
 			return
 		}
-		http.NotFound(w, r)
+		http.Error(w, "unknown service ID", http.StatusNotFound)
 	})
 	for _, row := range []struct {
 		address string
 		r       discover.Registration
 		want    string
 	}{
-		{denied.URL, ttlService(time.Second), "the token lacks a permission"},
+		{denied.URL, ttlService(time.Second), "lacks permission 'service:write'; it needs that"},
 		{malformed.URL, ttlService(time.Second), "Invalid check"},
 		{"127.0.0.1:1", discover.Registration{Name: "s"}, "it needs the address"},
 		{"", ttlService(time.Second), discover.ErrNoAddress.Error()},

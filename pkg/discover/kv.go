@@ -73,6 +73,9 @@ func (kv KV) Keys(ctx context.Context, prefix, separator string) ([]string, erro
 	ctx, cancel := kv.client.bounded(ctx)
 	defer cancel()
 	keys, meta, err := kv.client.consul.KV().Keys(prefix, separator, kv.client.options(ctx, Query{}))
+	if err == nil && keys == nil {
+		err = absent(meta)
+	}
 	if err != nil {
 		return nil, kv.failed(err, "list the keys under %q", prefix)
 	}
@@ -172,6 +175,9 @@ func (kv KV) one(ctx context.Context, key string, after uint64) ([]Entry, uint64
 		return nil, 0, err
 	}
 	pair, meta, err := kv.client.consul.KV().Get(key, kv.options(ctx, after))
+	if err == nil && pair == nil {
+		err = absent(meta)
+	}
 	if err != nil {
 		return nil, 0, kv.failed(err, "read the key %q", key)
 	}
@@ -187,7 +193,10 @@ func (kv KV) all(ctx context.Context, prefix string, after uint64) ([]Entry, uin
 		return nil, 0, err
 	}
 	pairs, meta, err := kv.client.consul.KV().List(prefix, kv.options(ctx, after))
-	if err == nil && slices.Contains(pairs, nil) {
+	switch {
+	case err == nil && pairs == nil:
+		err = absent(meta)
+	case err == nil && slices.Contains(pairs, nil):
 		err = errEmptyEntry
 	}
 	if err != nil {
@@ -215,6 +224,18 @@ func fromPair(pair *api.KVPair) Entry {
 	}
 }
 
+// errForeign404 is a 404 that bears no mark of Consul.
+var errForeign404 = errors.New("404 without an index")
+
+// absent returns an error unless it was Consul that answered with 404, which stands for no such key: anything else that
+// listens on the port would answer the same.
+func absent(meta *api.QueryMeta) error {
+	if meta.LastIndex > 0 || meta.KnownLeader || meta.DefaultACLPolicy != "" {
+		return nil
+	}
+	return errForeign404
+}
+
 // errEmptyEntry is an entry of a reply that Consul never sends.
 var errEmptyEntry = errors.New("it lists an empty entry")
 
@@ -228,6 +249,11 @@ func (kv KV) failed(err error, format string, args ...any) error {
 		return &RequestError{
 			Attempt: attempt, Address: kv.client.address, Err: err,
 			Reason: fmt.Sprintf("its reply is not Consul's (%v); is this Consul's HTTP port?", err),
+		}
+	case errors.Is(err, errForeign404):
+		return &RequestError{
+			Attempt: attempt, Address: kv.client.address, Err: err,
+			Reason: "it answered 404 without an index, as Consul never does; is this Consul's HTTP port?",
 		}
 	case errors.As(err, &status) && status.Code == http.StatusRequestEntityTooLarge:
 		return &RequestError{

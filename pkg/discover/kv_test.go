@@ -234,6 +234,10 @@ func TestKVFailures(t *testing.T) {
 		w.Header().Set("X-Consul-Default-ACL-Policy", "deny")
 		w.WriteHeader(http.StatusNotFound)
 	}
+	another := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Del("X-Consul-KnownLeader")
+		http.Error(w, "404 page not found", http.StatusNotFound)
+	}
 	for what, row := range map[string]struct {
 		answer http.HandlerFunc
 		kind   error
@@ -244,7 +248,9 @@ func TestKVFailures(t *testing.T) {
 		"rate limit":        {status(429, "slow down"), nil, "it limits the rate of requests"},
 		"an error":          {status(500, "rpc error: no leader"), nil, "it answered 500 rpc error: no leader"},
 		"cut":               {cut, discover.ErrUnreachable, "its reply was cut off in the middle"},
-		"no JSON":           {body("<html>"), nil, "its reply is not Consul's JSON"},
+		"a web page":        {body("<html>"), nil, "a web page answered; is this Consul's HTTP port?"},
+		"no JSON":           {body("hello"), nil, "its reply is not Consul's JSON"},
+		"another's 404":     {another, nil, "it answered 404 without an index, as Consul never does; is this Consul's HTTP port?"},
 		"no base64":         {body(`[{"Key": "k", "Value": "%secret%"}]`), nil, "its reply is not Consul's (illegal base64"},
 		"an empty entry":    {body(`[null]`), nil, "its reply is not Consul's (it lists an empty entry)"},
 		"filtered":          {filtered, discover.ErrFiltered, "ACLs hide a part of the reply; use a token that may read all of it"},
@@ -261,6 +267,12 @@ func TestKVFailures(t *testing.T) {
 			}
 			if row.kind != nil && !errors.Is(err, row.kind) {
 				t.Errorf("%v is no %v", err, row.kind)
+			}
+			if _, keys := kv.Keys(t.Context(), "p/", ""); what == "another's 404" && (keys == nil || keys.Error() != err.Error()) {
+				t.Errorf("of the keys alone: %v", keys)
+			}
+			if _, get := kv.Get(t.Context(), "k"); what == "another's 404" && errors.Is(get, discover.ErrNoKey) {
+				t.Errorf("it is taken for no such key: %v", get)
 			}
 			if what == "filtered" && (len(entries) != 1 || entries[0].Key != "seen") {
 				t.Errorf("what is seen is not told: %v", entries)

@@ -130,10 +130,16 @@ func (c *Client) Registered(ctx context.Context, id string) (Instance, error) {
 	return instance, nil
 }
 
-// isNotFound tells whether Consul answered 404.
+// isNotFound tells whether the agent answered that it does not know an id.
 func isNotFound(err error) bool {
 	var status api.StatusError
-	return errors.As(err, &status) && status.Code == http.StatusNotFound
+	return errors.As(err, &status) && unknownID(status)
+}
+
+// unknownID tells a 404 of an agent's from one of whatever else may listen on the port.
+func unknownID(status api.StatusError) bool {
+	said := strings.ToLower(status.Body)
+	return status.Code == http.StatusNotFound && (strings.Contains(said, "unknown ") || strings.Contains(said, "does not exist"))
 }
 
 // Report is the heartbeat of a TTL check: it says how the instance is, with a note for people. An agent that does not
