@@ -2,7 +2,9 @@ package app
 
 import (
 	"fmt"
+	"path/filepath"
 
+	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/pkg/events/schema"
 )
 
@@ -28,6 +30,11 @@ func (f *Factory) makeSchemas() (*schema.Registry, error) {
 		Unvalidated: func(topic, subject string) {
 			f.IO.Infof("not validated: the registry has no subject %s for the events of %s", subject, topic)
 		},
+	}
+	if context.Name != config.LabName { // each lab numbers its schemas anew
+		if paths, err := f.Paths(); err == nil {
+			cfg.CacheDir = filepath.Join(paths.Cache, "schemas")
+		}
 	}
 	if registry.TLS.Wanted() {
 		cfg.TLS, err = registry.TLS.Client().Config()

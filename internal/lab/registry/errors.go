@@ -67,3 +67,7 @@ func invalidLevel(level string) *apiError {
 	return fail(http.StatusUnprocessableEntity, 42203,
 		"Invalid compatibility level %q. Valid values are none, backward, forward, full, backward_transitive, forward_transitive, and full_transitive", level)
 }
+
+func referenceExists(subject string, version int) *apiError {
+	return fail(http.StatusUnprocessableEntity, 42206, "One or more references exist to the schema {magic=1,keytype=SCHEMA,subject=%s,version=%d}", subject, version)
+}

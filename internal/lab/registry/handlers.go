@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+
+	events "github.com/suokelife/suokectl/pkg/events/schema"
 )
 
 const (
@@ -27,6 +29,7 @@ func newHandler(s *store) http.Handler {
 		"GET /schemas/types":                                        api.types,
 		"GET /schemas/ids/{id}":                                     api.schema,
 		"GET /schemas/ids/{id}/versions":                            api.usesOf,
+		"GET /subjects/{subject}/versions/{version}/referencedby":   api.referencedBy,
 		"GET /config":                                               api.globalLevel,
 		"PUT /config":                                               api.setGlobalLevel,
 		"GET /config/{subject}":                                     api.level,
@@ -66,12 +69,14 @@ type api struct{ *store }
 
 func (a api) subjects(r *http.Request) (any, error) { return a.names(flag(r, "deleted")), nil }
 
-func (a api) types(*http.Request) (any, error) { return []string{typeJSON, typeAvro}, nil }
+func (a api) types(*http.Request) (any, error) {
+	return []events.Type{events.JSON, events.Protobuf, events.Avro}, nil
+}
 
 func (a api) mode(*http.Request) (any, error) { return map[string]string{"mode": "READWRITE"}, nil }
 
 func (a api) register(r *http.Request) (any, error) {
-	candidate, err := readSchema(r)
+	candidate, err := a.readSchema(r)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +85,7 @@ func (a api) register(r *http.Request) (any, error) {
 }
 
 func (a api) lookUp(r *http.Request) (any, error) {
-	candidate, err := readSchema(r)
+	candidate, err := a.readSchema(r)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +168,7 @@ func (a api) byID(r *http.Request) (*schema, error) {
 func (a api) globalLevel(*http.Request) (any, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return map[string]level{"compatibilityLevel": a.global}, nil
+	return map[string]events.Mode{"compatibilityLevel": a.global}, nil
 }
 
 func (a api) setGlobalLevel(r *http.Request) (any, error) {
@@ -174,7 +179,7 @@ func (a api) setGlobalLevel(r *http.Request) (any, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.global = l
-	return map[string]level{"compatibility": l}, nil
+	return map[string]events.Mode{"compatibility": l}, nil
 }
 
 func (a api) level(r *http.Request) (any, error) {
@@ -182,10 +187,10 @@ func (a api) level(r *http.Request) (any, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if l, ok := a.own[name]; ok {
-		return map[string]level{"compatibilityLevel": l}, nil
+		return map[string]events.Mode{"compatibilityLevel": l}, nil
 	}
 	if flag(r, "defaultToGlobal") {
-		return map[string]level{"compatibilityLevel": a.global}, nil
+		return map[string]events.Mode{"compatibilityLevel": a.global}, nil
 	}
 	return nil, noLevelOfItsOwn(name)
 }
@@ -198,7 +203,7 @@ func (a api) setLevel(r *http.Request) (any, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.own[r.PathValue("subject")] = l
-	return map[string]level{"compatibility": l}, nil
+	return map[string]events.Mode{"compatibility": l}, nil
 }
 
 func (a api) dropLevel(r *http.Request) (any, error) {
@@ -210,11 +215,11 @@ func (a api) dropLevel(r *http.Request) (any, error) {
 		return nil, subjectNotFound(name)
 	}
 	delete(a.own, name)
-	return map[string]level{"compatibilityLevel": l}, nil
+	return map[string]events.Mode{"compatibilityLevel": l}, nil
 }
 
 func (a api) compatible(r *http.Request) (any, error) {
-	candidate, err := readSchema(r)
+	candidate, err := a.readSchema(r)
 	if err != nil {
 		return nil, err
 	}
@@ -233,40 +238,73 @@ func describe(name string, v *version) any {
 	return withType(map[string]any{"subject": name, "version": v.number, "id": v.id, "schema": v.schema.text}, v.schema)
 }
 
-// withType leaves AVRO out, as the API does.
+// withType leaves AVRO out, and references when there are none, as the API does.
 func withType(answer map[string]any, s *schema) any {
-	if s.kind != typeAvro {
+	if s.kind != events.Avro {
 		answer["schemaType"] = s.kind
+	}
+	if len(s.references) > 0 {
+		answer["references"] = s.references
 	}
 	return answer
 }
 
-func readSchema(r *http.Request) (*schema, error) {
+func (a api) readSchema(r *http.Request) (*schema, error) {
 	var body struct {
-		Schema     string            `json:"schema"`
-		SchemaType string            `json:"schemaType"`
-		References []json.RawMessage `json:"references"`
+		Schema     string             `json:"schema"`
+		SchemaType events.Type        `json:"schemaType"`
+		References []events.Reference `json:"references"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		return nil, invalidSchema("the request is not a JSON object: %v", err)
 	}
-	if len(body.References) > 0 {
-		return nil, invalidSchema("references are not supported by this registry")
-	}
 	if body.Schema == "" {
 		return nil, invalidSchema("Empty schema")
 	}
-	return parseSchema(body.SchemaType, body.Schema)
+	imports, err := a.resolve(body.References)
+	if err != nil {
+		return nil, err
+	}
+	return parseSchema(body.SchemaType, body.Schema, body.References, imports)
 }
 
-func readLevel(r *http.Request) (level, error) {
+// resolve finds what references name, those of theirs before them.
+func (a api) resolve(references []events.Reference) ([]events.Import, error) {
+	var imports []events.Import
+	for _, reference := range references {
+		v, err := a.store.version(reference.Subject, strconv.Itoa(reference.Version), true)
+		if err != nil {
+			return nil, invalidSchema("No schema reference found for subject %q and version %d", reference.Subject, reference.Version)
+		}
+		imports = append(imports, v.schema.imports...)
+		imports = append(imports, events.Import{Name: reference.Name, Text: v.schema.text})
+	}
+	return imports, nil
+}
+
+func (a api) referencedBy(r *http.Request) (any, error) {
+	name := r.PathValue("subject")
+	v, err := a.store.version(name, r.PathValue("version"), true)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.referrers(name, v.number), nil
+}
+
+func readLevel(r *http.Request) (events.Mode, error) {
 	var body struct {
 		Compatibility string `json:"compatibility"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		return "", invalidLevel("")
 	}
-	return parseLevel(body.Compatibility)
+	mode, err := events.ParseMode(body.Compatibility)
+	if err != nil {
+		return "", invalidLevel(body.Compatibility)
+	}
+	return mode, nil
 }
 
 func flag(r *http.Request, name string) bool { return r.URL.Query().Get(name) == "true" }

@@ -5,42 +5,34 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v5"
-	"github.com/twmb/avro"
+	events "github.com/suokelife/suokectl/pkg/events/schema"
 )
 
-const (
-	typeAvro = "AVRO"
-	typeJSON = "JSON"
-)
-
-// schema is a parsed one. Two schemas are the same when kind and canonical are.
+// schema is a parsed one. Two schemas are the same when kind, canonical and references are.
 type schema struct {
-	kind      string
-	text      string
-	canonical string
-	avro      *avro.Schema // set when kind is AVRO
-	json      any          // decoded, set when kind is JSON
+	kind       events.Type
+	text       string
+	canonical  string
+	references []events.Reference
+	imports    []events.Import // what the references name
+	parsed     *events.Parsed
 }
 
-// parseSchema accepts Avro and JSON Schema. An empty kind is AVRO, as on the wire.
-func parseSchema(kind, text string) (*schema, error) {
-	s := &schema{kind: kind, text: text}
-	var err error
-	switch kind {
-	case "", typeAvro:
-		s.kind = typeAvro
-		s.avro, err = avro.Parse(text)
-	case typeJSON:
-		s.json, err = parseJSONSchema(text)
-	default:
-		return nil, invalidSchema("Invalid schema type %s: this registry knows AVRO and JSON", kind)
+// parseSchema understands a schema. An empty kind is AVRO, as on the wire.
+func parseSchema(kind events.Type, text string, references []events.Reference, imports []events.Import) (*schema, error) {
+	if kind == "" {
+		kind = events.Avro
 	}
+	parsed, err := events.Parse(events.Definition{Type: kind, Text: text, Imports: imports})
 	if err != nil {
-		return nil, invalidSchema("Invalid schema: %v", err)
+		return nil, invalidSchema("%v", err)
 	}
-	s.canonical = canonical(text)
+	s := &schema{kind: kind, text: text, references: references, imports: imports, parsed: parsed}
+	if s.canonical = canonical(text); kind == events.Protobuf {
+		s.canonical = canonicalProto(text)
+	}
 	return s, nil
 }
 
@@ -70,22 +62,13 @@ func decodeJSON(text string) (any, error) {
 	return value, nil
 }
 
-// parseJSONSchema checks the text against its meta-schema (draft 7 where it names none) without loading anything.
-func parseJSONSchema(text string) (any, error) {
-	value, err := decodeJSON(text)
-	if err != nil {
-		return nil, err
+// canonicalProto is the text with single spaces, and without comments that have a line of their own.
+func canonicalProto(text string) string {
+	var words []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "//") {
+			words = append(words, strings.Fields(line)...)
+		}
 	}
-	compiler := jsonschema.NewCompiler()
-	compiler.Draft = jsonschema.Draft7
-	compiler.LoadURL = func(url string) (io.ReadCloser, error) {
-		return nil, errors.New("references to other documents are not supported: " + url)
-	}
-	if err := compiler.AddResource("schema.json", bytes.NewReader([]byte(text))); err != nil {
-		return nil, err
-	}
-	if _, err := compiler.Compile("schema.json"); err != nil {
-		return nil, err
-	}
-	return value, nil
+	return strings.Join(words, " ")
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	events "github.com/suokelife/suokectl/pkg/events/schema"
 )
 
 // store is the registry's memory. All methods are safe for concurrent use.
@@ -11,8 +13,8 @@ type store struct {
 	mu       sync.Mutex
 	schemas  []*schema // id − 1 is the index; ids are never used again
 	subjects map[string]*subject
-	global   level
-	own      map[string]level
+	global   events.Mode
+	own      map[string]events.Mode
 }
 
 type subject struct {
@@ -27,7 +29,7 @@ type version struct {
 }
 
 func newStore() *store {
-	return &store{subjects: map[string]*subject{}, own: map[string]level{}, global: "BACKWARD"}
+	return &store{subjects: map[string]*subject{}, own: map[string]events.Mode{}, global: events.ModeBackward}
 }
 
 func (s *subject) live() []*version {
@@ -37,10 +39,15 @@ func (s *subject) live() []*version {
 	return slices.DeleteFunc(slices.Clone(s.versions), func(v *version) bool { return v.deleted })
 }
 
-func schemasOf(versions []*version) []*schema {
-	out := make([]*schema, len(versions))
-	for i, v := range versions {
-		out[i] = v.schema
+// violations says why a candidate may not follow the earlier versions at a level; nothing means that it may.
+func violations(mode events.Mode, candidate *schema, earlier []*version) []string {
+	parsed := make([]*events.Parsed, len(earlier))
+	for i, v := range earlier {
+		parsed[i] = v.schema.parsed
+	}
+	var out []string
+	for _, conflict := range events.Incompatible(mode, candidate.parsed, parsed...) {
+		out = append(out, conflict.String())
 	}
 	return out
 }
@@ -54,7 +61,7 @@ func (s *store) register(name string, candidate *schema) (int, error) {
 	if i := slices.IndexFunc(live, func(v *version) bool { return v.schema.same(candidate) }); i >= 0 {
 		return live[i].id, nil
 	}
-	if why := s.levelOf(name).violations(candidate, schemasOf(live)); why != nil {
+	if why := violations(s.levelOf(name), candidate, live); why != nil {
 		return 0, incompatible(why)
 	}
 	if sub == nil {
@@ -70,7 +77,9 @@ func (s *store) register(name string, candidate *schema) (int, error) {
 	return id, nil
 }
 
-func (a *schema) same(b *schema) bool { return a.kind == b.kind && a.canonical == b.canonical }
+func (a *schema) same(b *schema) bool {
+	return a.kind == b.kind && a.canonical == b.canonical && slices.Equal(a.references, b.references)
+}
 
 // idOf gives a schema one id over all subjects.
 func (s *store) idOf(candidate *schema) int {
@@ -81,7 +90,7 @@ func (s *store) idOf(candidate *schema) int {
 	return len(s.schemas)
 }
 
-func (s *store) levelOf(name string) level {
+func (s *store) levelOf(name string) events.Mode {
 	if l, ok := s.own[name]; ok {
 		return l
 	}
@@ -171,7 +180,13 @@ func (s *store) deleteSubject(name string, permanent bool) ([]int, error) {
 		return nil, subjectNotSoftDeleted(name)
 	case !permanent && len(live) == 0:
 		return nil, subjectSoftDeleted(name)
-	case permanent:
+	}
+	for _, v := range sub.versions {
+		if s.referenced(name, v.number) {
+			return nil, referenceExists(name, v.number)
+		}
+	}
+	if permanent {
 		live = sub.versions
 		delete(s.subjects, name)
 	}
@@ -196,6 +211,8 @@ func (s *store) deleteVersion(name, number string, permanent bool) (int, error) 
 		return 0, versionNotSoftDeleted(name, v.number)
 	case !permanent && v.deleted:
 		return 0, versionSoftDeleted(name, v.number)
+	case s.referenced(name, v.number):
+		return 0, referenceExists(name, v.number)
 	case permanent:
 		sub := s.subjects[name]
 		sub.versions = slices.DeleteFunc(sub.versions, func(o *version) bool { return o == v })
@@ -219,5 +236,22 @@ func (s *store) compatible(name, number string, candidate *schema) ([]string, er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.levelOf(name).violations(candidate, schemasOf(earlier)), nil
+	return violations(s.levelOf(name), candidate, earlier), nil
+}
+
+// referenced reports a version that a version which is not deleted refers to.
+func (s *store) referenced(name string, number int) bool { return len(s.referrers(name, number)) > 0 }
+
+// referrers lists the ids of schemas that refer to a version, ascending.
+func (s *store) referrers(name string, number int) []int {
+	ids := []int{}
+	for _, sub := range s.subjects {
+		for _, v := range sub.live() {
+			if slices.ContainsFunc(v.schema.references, func(r events.Reference) bool { return r.Subject == name && r.Version == number }) {
+				ids = append(ids, v.id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }

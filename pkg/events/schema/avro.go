@@ -1,52 +1,102 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"sync"
 
 	"github.com/twmb/avro"
 )
 
-// compileAvro returns a matcher of plain JSON, and the test for a field of the root.
-func compileAvro(text string) (match func(string, any) []Problem, hasField func(string) bool, err error) {
-	s, err := avro.Parse(text)
+// avroSchema is an Avro schema as a tree in which a named type is defined once and then referred to by its name.
+type avroSchema struct {
+	schema *avro.Schema
+	root   *avro.SchemaNode
+	named  map[string]*avro.SchemaNode // by full name
+	codec  func() (*avro.Schema, error)
+}
+
+func parseAvro(d Definition) (*avroSchema, error) {
+	s := &avroSchema{named: map[string]*avro.SchemaNode{}}
+	cache := &avro.SchemaCache{}
+	for _, i := range d.Imports {
+		parsed, err := cache.Parse(i.Text)
+		if err != nil {
+			return nil, fmt.Errorf("reference %s: %w", i.Name, err)
+		}
+		s.collect(parsed.Root())
+	}
+	var err error
+	if s.schema, err = cache.Parse(d.Text); err != nil {
+		return nil, err
+	}
+	s.root = s.schema.Root()
+	s.collect(s.root)
+	s.codec = sync.OnceValues(d.avroCodec)
+	return s, nil
+}
+
+// avroCodec parses the schema without its logical types: a value in JSON is the plain one that they are laid upon, as a
+// number of milliseconds is for a time.
+func (d Definition) avroCodec() (*avro.Schema, error) {
+	cache := &avro.SchemaCache{}
+	for _, i := range d.Imports {
+		if _, err := cache.Parse(withoutLogicalTypes(i.Text)); err != nil {
+			return nil, err
+		}
+	}
+	return cache.Parse(withoutLogicalTypes(d.Text))
+}
+
+func withoutLogicalTypes(text string) string {
+	value, err := decode([]byte(text))
 	if err != nil {
-		return nil, nil, err
+		return text // a primitive without quotes
 	}
-	m := avroMatcher{named: map[string]*avro.SchemaNode{}}
-	root := s.Root()
-	m.collect(root)
-	match = func(path string, value any) []Problem { return m.value(path, root, value) }
-	hasField = func(name string) bool {
-		return slices.ContainsFunc(root.Fields, func(f avro.SchemaField) bool { return f.Name == name })
+	dropLogicalTypes(value)
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(value) != nil {
+		return text
 	}
-	return match, hasField, nil
+	return b.String()
 }
 
-// avroMatcher matches values against a tree in which a named type is defined once and then referred to by its name.
-type avroMatcher struct {
-	named map[string]*avro.SchemaNode
+func dropLogicalTypes(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		delete(value, "logicalType")
+		for name, member := range value {
+			if name != "default" {
+				dropLogicalTypes(member)
+			}
+		}
+	case []any:
+		for _, item := range value {
+			dropLogicalTypes(item)
+		}
+	}
 }
 
-func (m avroMatcher) collect(n *avro.SchemaNode) {
+func (s *avroSchema) collect(n *avro.SchemaNode) {
 	if n == nil {
 		return
 	}
 	if n.Name != "" {
-		m.named[fullName(n)] = n
+		s.named[fullName(n)] = n
 	}
 	for i := range n.Fields {
-		m.collect(&n.Fields[i].Type)
+		s.collect(&n.Fields[i].Type)
 	}
 	for i := range n.Branches {
-		m.collect(&n.Branches[i])
+		s.collect(&n.Branches[i])
 	}
-	m.collect(n.Items)
-	m.collect(n.Values)
+	s.collect(n.Items)
+	s.collect(n.Values)
 }
 
 func fullName(n *avro.SchemaNode) string {
@@ -56,171 +106,99 @@ func fullName(n *avro.SchemaNode) string {
 	return n.Namespace + "." + n.Name
 }
 
-func (m avroMatcher) value(path string, n *avro.SchemaNode, v any) []Problem {
-	switch n.Type {
-	case "record", "error":
-		return m.record(path, n, v)
-	case "array":
-		return m.array(path, n, v)
-	case "map":
-		return m.mapping(path, n, v)
-	case "union":
-		return m.union(path, n, v)
-	case "enum":
-		if text, ok := v.(string); ok && slices.Contains(n.Symbols, text) {
-			return nil
+// resolve follows a reference to a named type. A node with an error's type is a record.
+func (s *avroSchema) resolve(n *avro.SchemaNode) *avro.SchemaNode {
+	if named, ok := s.named[n.Type]; ok && n.Name == "" {
+		return named
+	}
+	return n
+}
+
+func (s *avroSchema) hasField(name string) bool {
+	return slices.ContainsFunc(s.resolve(s.root).Fields, func(f avro.SchemaField) bool { return f.Name == name })
+}
+
+func (s *avroSchema) match(path string, value any) []Problem { return s.value(path, s.root, value) }
+
+// outline has a line for each field, type of items and the like.
+func (s *avroSchema) outline() map[string]string {
+	out := map[string]string{}
+	s.outlineNode(out, "", s.root, "", map[string]bool{})
+	return out
+}
+
+func (s *avroSchema) outlineNode(out map[string]string, path string, n *avro.SchemaNode, note string, within map[string]bool) {
+	out[orRoot(path)] = s.describeType(n) + note
+	n = s.resolve(n)
+	if n.Name != "" {
+		if within[fullName(n)] {
+			return
 		}
-		return wrong(path, "one of "+strings.Join(n.Symbols, ", "), v)
-	case "fixed":
-		if text, ok := v.(string); ok && isBytes(text) && utf8.RuneCountInString(text) == n.Size {
-			return nil
-		}
-		return wrong(path, fmt.Sprintf("%d bytes as text", n.Size), v)
+		within[fullName(n)] = true
+		defer delete(within, fullName(n))
 	}
-	if named, ok := m.named[n.Type]; ok {
-		return m.value(path, named, v)
-	}
-	if fitsPrimitive(n.Type, v) {
-		return nil
-	}
-	return wrong(path, n.Type, v)
-}
-
-func wrong(path, want string, got any) []Problem {
-	return []Problem{{Path: orRoot(path), Message: "want " + want + ", got " + describe(got)}}
-}
-
-func fitsPrimitive(kind string, v any) bool {
-	switch kind {
-	case "null":
-		return v == nil
-	case "boolean":
-		_, ok := v.(bool)
-		return ok
-	case "int":
-		return isInteger(v, 31)
-	case "long":
-		return isInteger(v, 63)
-	case "float", "double":
-		_, ok := v.(json.Number)
-		return ok
-	case "string":
-		_, ok := v.(string)
-		return ok
-	case "bytes":
-		text, ok := v.(string)
-		return ok && isBytes(text)
-	}
-	return false
-}
-
-// isInteger reports a whole number that fits a sign and so many bits. Numbers with a huge exponent are not worked out.
-func isInteger(v any, bits int) bool {
-	n, ok := v.(json.Number)
-	if !ok || len(n) > 64 || strings.ContainsAny(string(n), "eE") && len(n) > 20 {
-		return false
-	}
-	if i := strings.IndexAny(string(n), "eE"); i >= 0 && len(n)-i > 4 {
-		return false
-	}
-	rat, ok := new(big.Rat).SetString(string(n))
-	if !ok || !rat.IsInt() {
-		return false
-	}
-	whole := rat.Num()
-	limit := new(big.Int).Lsh(big.NewInt(1), uint(bits))
-	return whole.Cmp(limit) < 0 && whole.Cmp(new(big.Int).Neg(limit)) >= 0
-}
-
-// isBytes reports text that stands for bytes: one code point up to 255 each.
-func isBytes(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r > 255 })
-}
-
-func (m avroMatcher) record(path string, n *avro.SchemaNode, v any) []Problem {
-	o, ok := v.(map[string]any)
-	if !ok {
-		return wrong(path, "record "+n.Name, v)
-	}
-	var out []Problem
-	known := make(map[string]bool, len(n.Fields))
 	for i := range n.Fields {
 		f := &n.Fields[i]
-		known[f.Name] = true
-		member, present := o[f.Name]
-		switch {
-		case present:
-			out = append(out, m.value(join(path, f.Name), &f.Type, member)...)
-		case !f.HasDefault && len(m.value("", &f.Type, nil)) > 0:
-			out = append(out, Problem{Path: join(path, f.Name), Message: "missing"})
-		}
+		s.outlineNode(out, join(path, f.Name), &f.Type, describeField(f), within)
 	}
-	for _, name := range sortedKeys(o) {
-		if !known[name] {
-			out = append(out, Problem{Path: join(path, name), Message: "not a field of record " + n.Name})
-		}
-	}
-	return out
-}
-
-func (m avroMatcher) array(path string, n *avro.SchemaNode, v any) []Problem {
-	items, ok := v.([]any)
-	if !ok {
-		return wrong(path, "an array", v)
-	}
-	var out []Problem
-	for i, item := range items {
-		out = append(out, m.value(fmt.Sprintf("%s[%d]", path, i), n.Items, item)...)
-	}
-	return out
-}
-
-func (m avroMatcher) mapping(path string, n *avro.SchemaNode, v any) []Problem {
-	o, ok := v.(map[string]any)
-	if !ok {
-		return wrong(path, "a map", v)
-	}
-	var out []Problem
-	for _, name := range sortedKeys(o) {
-		out = append(out, m.value(join(path, name), n.Values, o[name])...)
-	}
-	return out
-}
-
-// union takes the bare value of any branch. When none fits, the problems are those of the only branch that is not
-// null, else the list of what would fit.
-func (m avroMatcher) union(path string, n *avro.SchemaNode, v any) []Problem {
-	var names []string
-	var last []Problem
 	for i := range n.Branches {
-		branch := &n.Branches[i]
-		problems := m.value(path, branch, v)
-		if len(problems) == 0 {
-			return nil
+		if branch := s.resolve(&n.Branches[i]); branch.Name != "" || branch.Items != nil || branch.Values != nil {
+			s.outlineNode(out, path+"<"+branchName(branch)+">", branch, "", within)
 		}
-		if branch.Type != "null" {
-			last = problems
-		}
-		names = append(names, branchName(branch))
 	}
-	if len(n.Branches) == 2 && slices.Contains(names, "null") && v != nil && last != nil {
-		return last
+	if n.Items != nil {
+		s.outlineNode(out, path+"[]", n.Items, "", within)
 	}
-	return wrong(path, "one of "+strings.Join(names, ", "), v)
+	if n.Values != nil {
+		s.outlineNode(out, path+"{}", n.Values, "", within)
+	}
 }
 
-func branchName(n *avro.SchemaNode) string {
-	if n.Name != "" {
-		return n.Name
+func describeField(f *avro.SchemaField) string {
+	var out string
+	if f.HasDefault {
+		text, err := json.Marshal(f.Default)
+		if err != nil {
+			text = []byte(fmt.Sprint(f.Default))
+		}
+		out = " = " + string(text)
 	}
-	return n.Type
+	if len(f.Aliases) > 0 {
+		out += ", alias " + strings.Join(f.Aliases, ", ")
+	}
+	return out
 }
 
-func sortedKeys(o map[string]any) []string {
-	keys := make([]string, 0, len(o))
-	for k := range o {
-		keys = append(keys, k)
+// describeType names a type in a few words.
+func (s *avroSchema) describeType(n *avro.SchemaNode) string {
+	n = s.resolve(n)
+	switch n.Type {
+	case "union":
+		names := make([]string, len(n.Branches))
+		for i := range n.Branches {
+			names[i] = s.describeType(&n.Branches[i])
+		}
+		return strings.Join(names, " | ")
+	case "enum":
+		text := "enum " + fullName(n) + " (" + strings.Join(n.Symbols, ", ") + ")"
+		if n.HasEnumDefault {
+			text += " = " + n.EnumDefault
+		}
+		return text
+	case "fixed":
+		return fmt.Sprintf("fixed %s (%d bytes)%s", fullName(n), n.Size, describeLogical(n))
+	case "record", "error":
+		return "record " + fullName(n)
 	}
-	slices.Sort(keys)
-	return keys
+	return n.Type + describeLogical(n)
+}
+
+func describeLogical(n *avro.SchemaNode) string {
+	switch n.LogicalType {
+	case "":
+		return ""
+	case "decimal":
+		return fmt.Sprintf(" as decimal(%d,%d)", n.Precision, n.Scale)
+	}
+	return " as " + n.LogicalType
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/riferrei/srclient"
 )
@@ -57,4 +58,53 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.status = resp.StatusCode
 	resp.Body = io.NopCloser(bytes.NewReader(c.body.Bytes()))
 	return resp, nil
+}
+
+// explain gives an error of the client library its sentinel, and says what was attempted and where.
+func (c *call) explain(what string, err error) error {
+	var said srclient.Error
+	reason := err.Error()
+	sentinel := ErrUnavailable
+	if errors.As(err, &said) {
+		reason = fmt.Sprintf("%s (%d)", said.Message, said.Code)
+		sentinel = sentinelOf(said.Code)
+	}
+	switch c.status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		sentinel = ErrUnauthorized
+	}
+	if ctxErr := context.Cause(c.ctx); ctxErr != nil && c.status == 0 {
+		return fmt.Errorf("%s at %s: %w: %w", what, redact(c.registry.cfg.URL), sentinel, ctxErr)
+	}
+	if errors.Is(sentinel, ErrUnavailable) && !errors.As(err, &said) {
+		return fmt.Errorf("%s at %s: %w: %w", what, redact(c.registry.cfg.URL), sentinel, rootCause(err))
+	}
+	return fmt.Errorf("%s at %s: %w: %s", what, redact(c.registry.cfg.URL), sentinel, reason)
+}
+
+// rootCause leaves out the method and address that the HTTP client puts before the reason.
+func rootCause(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+func sentinelOf(code int) error {
+	switch code {
+	case 40401:
+		return ErrSubjectNotFound
+	case 40402:
+		return ErrVersionNotFound
+	case 40403:
+		return ErrSchemaNotFound
+	case http.StatusConflict:
+		return ErrIncompatible
+	case http.StatusUnprocessableEntity, 42201:
+		return ErrInvalidSchema
+	case http.StatusUnauthorized, http.StatusForbidden, 40101, 40301:
+		return ErrUnauthorized
+	}
+	return ErrUnavailable
 }

@@ -10,34 +10,142 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
 
-// compileJSONSchema returns a matcher, and the test for a property of the root. Draft 7 is taken where the schema names
-// none, as registries do. Nothing is loaded from elsewhere.
-func compileJSONSchema(text string) (match func(string, any) []Problem, hasField func(string) bool, err error) {
+// jsonSchema is a compiled JSON Schema.
+type jsonSchema struct {
+	root *jsonschema.Schema
+	text string
+}
+
+// jsonBase is where the text stands, for the references in it.
+const jsonBase = "mem://schema/"
+
+// parseJSONSchema takes draft 7 where the schema names none, as registries do. Nothing is loaded from elsewhere.
+func parseJSONSchema(d Definition) (*jsonSchema, error) {
 	compiler := jsonschema.NewCompiler()
 	compiler.Draft = jsonschema.Draft7
-	compiler.LoadURL = func(url string) (io.ReadCloser, error) {
-		return nil, fmt.Errorf("the schema refers to %s, which is not part of it", url)
+	compiler.RegisterExtension("marks", nil, jsonMarksCompiler{})
+	compiler.LoadURL = d.loadImport
+	if err := compiler.AddResource(jsonBase+"schema.json", strings.NewReader(d.Text)); err != nil {
+		return nil, err
 	}
-	if err := compiler.AddResource("schema.json", strings.NewReader(text)); err != nil {
-		return nil, nil, err
-	}
-	s, err := compiler.Compile("schema.json")
+	root, err := compiler.Compile(jsonBase + "schema.json")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	match = func(path string, value any) []Problem { return jsonProblems(path, value, s.Validate(value)) }
-	hasField = func(name string) bool {
-		root := s
-		for range 8 {
-			if root.Ref == nil {
-				break
-			}
-			root = root.Ref
+	return &jsonSchema{root: root, text: d.Text}, nil
+}
+
+// loadImport finds what a reference names: by the address that it stands for, or by the end of one.
+func (d Definition) loadImport(url string) (io.ReadCloser, error) {
+	for _, i := range d.Imports {
+		if url == i.Name || strings.HasSuffix(url, "/"+strings.TrimPrefix(i.Name, "/")) {
+			return io.NopCloser(strings.NewReader(i.Text)), nil
 		}
-		_, ok := root.Properties[name]
-		return ok
 	}
-	return match, hasField, nil
+	return nil, fmt.Errorf("the schema refers to %s, which is not part of it", strings.TrimPrefix(url, jsonBase))
+}
+
+// jsonMarks are keywords that the library does not keep.
+type jsonMarks struct {
+	hasDefault   bool
+	connectBytes bool // Kafka Connect's mark of bytes, whatever their JSON
+	// additionalItems as it stands beside no list of items, where it says nothing to a validator.
+	additionalItems string
+}
+
+type jsonMarksCompiler struct{}
+
+// Compile implements the library's interface.
+func (jsonMarksCompiler) Compile(_ jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
+	marks := jsonMarks{connectBytes: m["connect.type"] == "bytes"}
+	_, marks.hasDefault = m["default"]
+	_, tuple := m["items"].([]any)
+	if more, ok := m["additionalItems"]; ok && !tuple {
+		marks.additionalItems = canonicalJSON(more)
+	}
+	if marks == (jsonMarks{}) {
+		return nil, nil
+	}
+	return marks, nil
+}
+
+// Validate implements the library's interface: marks say nothing about values.
+func (jsonMarks) Validate(jsonschema.ValidationContext, any) error { return nil }
+
+func marksOf(s *jsonschema.Schema) jsonMarks {
+	marks, _ := s.Extensions["marks"].(jsonMarks)
+	return marks
+}
+
+func (s *jsonSchema) match(path string, value any) []Problem {
+	return jsonProblems(path, value, s.root.Validate(value))
+}
+
+func (s *jsonSchema) hasField(name string) bool {
+	root := s.root
+	for range 8 {
+		if root.Ref == nil {
+			break
+		}
+		root = root.Ref
+	}
+	_, ok := root.Properties[name]
+	return ok
+}
+
+func (s *jsonSchema) encode(text []byte, _ any) ([]byte, error) { return text, nil }
+
+func (s *jsonSchema) decode(_ []int, data []byte) ([]byte, error) {
+	if _, err := decode(data); err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// outline has a line for each keyword, by its JSON pointer.
+func (s *jsonSchema) outline() map[string]string {
+	out := map[string]string{}
+	if value, err := decode([]byte(s.text)); err == nil {
+		outlineJSON(out, "#", value)
+	}
+	return out
+}
+
+func outlineJSON(out map[string]string, path string, value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		if len(value) == 0 {
+			out[path] = "{}"
+		}
+		for name, member := range value {
+			outlineJSON(out, path+"/"+escapePointer.Replace(name), member)
+		}
+	case []any:
+		if text, plain := plainList(value); plain {
+			out[path] = text
+			return
+		}
+		for i, item := range value {
+			outlineJSON(out, path+"/"+strconv.Itoa(i), item)
+		}
+	default:
+		out[path] = canonicalJSON(value)
+	}
+}
+
+var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
+
+// plainList writes a list without objects in one line.
+func plainList(items []any) (string, bool) {
+	names := make([]string, len(items))
+	for i, item := range items {
+		switch item.(type) {
+		case map[string]any, []any:
+			return "", false
+		}
+		names[i] = canonicalJSON(item)
+	}
+	return "[" + strings.Join(names, ", ") + "]", true
 }
 
 func jsonProblems(path string, value any, err error) []Problem {

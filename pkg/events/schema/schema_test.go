@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -74,7 +75,7 @@ func TestRegisterGetCheck(t *testing.T) {
 	if first.Version != 1 || first.ID < 1 || first.Type != schema.Avro {
 		t.Fatalf("registered %+v", first)
 	}
-	if again := register(t, r, "a-value", schema.Avro, avroUser); again != first {
+	if again := register(t, r, "a-value", schema.Avro, avroUser); !reflect.DeepEqual(again, first) {
 		t.Fatalf("registered again as %+v, first %+v", again, first)
 	}
 	if got, err := r.Get(t.Context(), "a-value", schema.Latest); err != nil || got.Version != 1 {
@@ -82,7 +83,7 @@ func TestRegisterGetCheck(t *testing.T) {
 	}
 	second := register(t, r, "a-value", schema.Avro, avroUserTwo)
 	for version, want := range map[int]schema.Schema{1: first, 2: second, schema.Latest: second} {
-		if got, err := r.Get(t.Context(), "a-value", version); err != nil || got != want {
+		if got, err := r.Get(t.Context(), "a-value", version); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("version %d is %+v, %v, want %+v", version, got, err, want)
 		}
 	}
@@ -98,7 +99,7 @@ func TestRegisterGetCheck(t *testing.T) {
 		t.Errorf("subjects %v, %v", subjects, err)
 	}
 	j := register(t, r, "b-value", schema.JSON, jsonUser)
-	if got, err := r.Get(t.Context(), "b-value", 1); err != nil || got != j || got.Type != schema.JSON {
+	if got, err := r.Get(t.Context(), "b-value", 1); err != nil || !reflect.DeepEqual(got, j) || got.Type != schema.JSON {
 		t.Errorf("got %+v, %v, want %+v", got, err, j)
 	}
 }
@@ -376,7 +377,7 @@ func TestDetect(t *testing.T) {
 		avroUser: schema.Avro, jsonUser: schema.JSON, `"string"`: schema.Avro, `string`: schema.Avro,
 		`{"type":"object"}`: schema.JSON, `{"type":"string"}`: schema.Avro, `{"$ref":"#/x"}`: schema.JSON, `["null","string"]`: schema.Avro,
 	} {
-		if got := schema.Detect(text); got != want {
+		if got := schema.Detect(text); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is taken for %s", text, got)
 		}
 	}

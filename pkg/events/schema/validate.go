@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/suokelife/suokectl/pkg/spec"
 )
@@ -30,7 +29,7 @@ const (
 // what it gave cannot be used.
 func (r *Registry) Validate(ctx context.Context, topic string, value []byte) error {
 	subject := topic + spec.SubjectSuffix
-	e, err := r.load(ctx, key{subject, Latest})
+	e, err := r.recall(ctx, key{subject: subject, version: Latest})
 	if errors.Is(err, ErrSubjectNotFound) {
 		r.report(topic, subject)
 		return nil
@@ -38,17 +37,17 @@ func (r *Registry) Validate(ctx context.Context, topic string, value []byte) err
 	if err != nil {
 		return err
 	}
-	return e.validate(r.cfg.Scope, value)
+	return r.validate(ctx, e, r.cfg.Scope, value)
 }
 
 // ValidateVersion holds an event to one version of a subject, or to the newest for [Latest], with a scope of its own.
 // Errors are those of Validate, and ErrSubjectNotFound and ErrVersionNotFound.
 func (r *Registry) ValidateVersion(ctx context.Context, subject string, version int, scope Scope, value []byte) error {
-	e, err := r.load(ctx, key{subject, version})
+	e, err := r.load(ctx, key{subject: subject, version: version})
 	if err != nil {
 		return err
 	}
-	return e.validate(scope, value)
+	return r.validate(ctx, e, scope, value)
 }
 
 func (r *Registry) report(topic, subject string) {
@@ -61,70 +60,44 @@ func (r *Registry) report(topic, subject string) {
 	}
 }
 
-func (e *entry) validate(scope Scope, value []byte) error {
-	c, err := e.compiled[scope]()
+func (r *Registry) validate(ctx context.Context, e *entry, scope Scope, value []byte) error {
+	parsed, err := r.understood(ctx, e)
 	if err != nil {
-		return fmt.Errorf("use %s version %d: %w: %w", e.schema.Subject, e.schema.Version, ErrInvalidSchema, err)
+		return fmt.Errorf("use %s version %d: %w", e.schema.Subject, e.schema.Version, err)
 	}
-	if problems := c.problems(value); len(problems) > 0 {
+	if problems := parsed.Problems(value, scope, r.cfg.Conventions.Envelope); len(problems) > 0 {
 		return &ValidationError{Subject: e.schema.Subject, Version: e.schema.Version, Problems: problems}
 	}
 	return nil
 }
 
-// compiled is a schema that is ready to hold values to.
-type compiled struct {
-	match func(path string, value any) []Problem
-	data  string // the event's field of this name is matched, the whole event when empty
-}
-
-// compileOnce compiles for each scope when it is first asked for.
-func (cfg Config) compileOnce(s Schema) (out [3]func() (*compiled, error)) {
-	for scope := range out {
-		out[scope] = sync.OnceValues(func() (*compiled, error) { return cfg.compile(s, Scope(scope)) })
+// Problems holds an event, the JSON text of a record's value, to the schema, and says where it does not fit. The names
+// are those of the envelope's fields.
+func (p *Parsed) Problems(value []byte, scope Scope, names spec.Envelope) []Problem {
+	if id, _, err := ParseFrame(value); err == nil {
+		return []Problem{{Path: "$", Message: fmt.Sprintf("framed for a schema registry, with schema id %d, where plain JSON is wanted", id)}}
 	}
-	return out
-}
-
-func (cfg Config) compile(s Schema, scope Scope) (*compiled, error) {
-	var c compiled
-	var fields func(string) bool
-	var err error
-	switch s.Type {
-	case Avro:
-		c.match, fields, err = compileAvro(s.Text)
-	case JSON:
-		c.match, fields, err = compileJSONSchema(s.Text)
-	default:
-		return nil, fmt.Errorf("schema type %s is not supported", s.Type)
-	}
-	if err != nil {
-		return nil, err
-	}
-	names := cfg.Conventions.Envelope
-	if scope == ScopeData || (scope == ScopeAuto && (!fields(names.Meta) || !fields(names.Data))) {
-		c.data = names.Data
-	}
-	return &c, nil
-}
-
-func (c *compiled) problems(value []byte) []Problem {
 	event, err := decode(value)
 	if err != nil {
 		return []Problem{{Path: "$", Message: "not a JSON value: " + err.Error()}}
 	}
-	if c.data == "" {
-		return c.match("", event)
+	if p.describesEvent(scope, names) {
+		return p.match("", event)
 	}
 	o, ok := event.(map[string]any)
 	if !ok {
 		return []Problem{{Path: "$", Message: "not an event: " + describe(event) + " where an object is wanted"}}
 	}
-	data, ok := o[c.data]
+	data, ok := o[names.Data]
 	if !ok {
-		return []Problem{{Path: c.data, Message: "missing"}}
+		return []Problem{{Path: names.Data, Message: "missing"}}
 	}
-	return c.match(c.data, data)
+	return p.match(names.Data, data)
+}
+
+// describesEvent reports a schema of the whole event, and not only of its data.
+func (p *Parsed) describesEvent(scope Scope, names spec.Envelope) bool {
+	return scope == ScopeEvent || scope == ScopeAuto && p.hasField(names.Meta) && p.hasField(names.Data)
 }
 
 func decode(text []byte) (any, error) {
