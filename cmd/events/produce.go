@@ -245,6 +245,7 @@ func (o *ProduceOptions) prepare(ctx context.Context, input *produceInput) (*pro
 	}
 	run.producer, err = openProducer(ctx, o.IO, client, open, events.ProducerOptions{
 		Validate: run.progress.around(o.Validate), Linger: bulkLinger, Compression: events.Compression(o.Compression),
+		BufferRecords: bufferRecords,
 	})
 	return run, err
 }

@@ -118,7 +118,7 @@ func isKept(err error) bool {
 
 // columnOf says where in its line an event is wrong, from 1; 0 when that cannot
 // be said.
-func columnOf(item intake.Item, err error) int {
+func columnOf(item *intake.Item, err error) int {
 	var envelope *spec.EnvelopeError
 	switch {
 	case item.Err != nil:

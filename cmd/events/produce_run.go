@@ -22,6 +22,12 @@ const (
 	// checkpoints is how often it is noted down how far a run has come, and
 	// shown.
 	checkpoints = 250 * time.Millisecond
+	// batchRecords and batchBytes are the most that is given to the producer at once.
+	batchRecords = 1024
+	batchBytes   = 1 << 20
+	// bufferRecords are the most that is on its way: enough to fill the requests
+	// to many partitions, so that none waits for the linger's end.
+	bufferRecords = 20000
 )
 
 // errStopped ends a run with --on-error stop.
@@ -35,6 +41,7 @@ type production struct {
 	progress *produceProgress
 	rejects  *rejects
 	resume   *resumeFile // nil when the input cannot be gone on with
+	usual    int         // records of the last batch
 
 	mu      sync.Mutex
 	track   tracker
@@ -57,52 +64,90 @@ func (p *production) produce(ctx context.Context) error {
 	defer stop()
 	pace := newPacer(p.opts.Rate)
 	for {
-		item, err := reader.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil && ctx.Err() != nil:
-			return context.Cause(ctx)
-		case err != nil:
-			return fmt.Errorf("read %s: %w", p.input.place(item.Line, 0), err)
-		}
+		batch, readErr := p.read(reader)
 		if err := pace.wait(ctx); err != nil {
 			return err
 		}
 		// An interrupt ends the reading, not what is on its way.
-		if err := p.send(context.WithoutCancel(ctx), item); err != nil {
+		err := p.send(context.WithoutCancel(ctx), batch.items)
+		switch {
+		case err != nil:
 			return err
+		case errors.Is(readErr, io.EOF):
+			return nil
+		case readErr != nil && ctx.Err() != nil:
+			return context.Cause(ctx)
+		case readErr != nil:
+			return fmt.Errorf("read %s: %w", p.input.place(batch.line, 0), readErr)
 		}
 	}
 }
 
-// send produces one record. The error is one that the next would meet too.
-func (p *production) send(ctx context.Context, item intake.Item) error {
-	sequence := p.begin(item)
-	switch record := item.Record; {
-	case item.Err != nil:
-		p.settle(sequence, item, &events.RejectedError{Topic: p.opts.Topic, Err: item.Err})
-	case p.opts.DryRun:
-		record.Topic = p.opts.Topic
-		p.settle(sequence, item, p.producer.Check(ctx, record))
-	default:
-		record.Topic = p.opts.Topic
-		item.Record = events.Record{} // the producer has it
-		p.producer.Send(ctx, record, func(_ events.Ack, outcome error) { p.settle(sequence, item, outcome) })
+// inputBatch are records that came together, and the line where the input broke
+// off behind them.
+type inputBatch struct {
+	items []intake.Item
+	line  int
+}
+
+// read reads a record, and those that have come with it when they may be sent
+// without a look at each other's outcome.
+func (p *production) read(reader *intake.Reader) (inputBatch, error) {
+	most := batchRecords
+	if p.opts.Rate > 0 || p.opts.OnError == onErrorStop {
+		most = 1
 	}
+	batch := inputBatch{items: make([]intake.Item, 0, p.usual)}
+	defer func() { p.usual = len(batch.items) }()
+	for size := 0; ; {
+		item, err := reader.Next()
+		if err != nil {
+			batch.line = item.Line
+			return batch, err
+		}
+		batch.items = append(batch.items, item)
+		size += len(item.Text)
+		if len(batch.items) == most || size >= batchBytes || !reader.Ready() {
+			return batch, nil
+		}
+	}
+}
+
+// send produces records. The error is one that the next would meet too.
+func (p *production) send(ctx context.Context, items []intake.Item) error {
+	first := p.begin(items)
+	records := make([]events.Record, 0, len(items))
+	places := make([]int, 0, len(items)) // of the records among the items
+	for i := range items {
+		item := &items[i]
+		record := item.Record
+		record.Topic = p.opts.Topic
+		switch {
+		case item.Err != nil:
+			p.settle(first+i, item, &events.RejectedError{Topic: p.opts.Topic, Err: item.Err})
+		case p.opts.DryRun:
+			p.settle(first+i, item, p.producer.Check(ctx, record))
+		default:
+			item.Record = events.Record{} // the producer has it
+			records, places = append(records, record), append(places, i)
+		}
+	}
+	p.producer.SendAll(ctx, records, func(i int, _ events.Ack, outcome error) {
+		p.settle(first+places[i], &items[places[i]], outcome)
+	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stopped
 }
 
-func (p *production) begin(item intake.Item) (sequence int) {
+func (p *production) begin(items []intake.Item) (first int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.track.begin(item.Next)
+	return p.track.begin(items)
 }
 
 // settle notes the outcome of a record.
-func (p *production) settle(sequence int, item intake.Item, err error) {
+func (p *production) settle(sequence int, item *intake.Item, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {

@@ -19,10 +19,13 @@ type openRecord struct {
 	settled bool
 }
 
-// begin takes the next record, which ends where next begins.
-func (t *tracker) begin(next intake.Position) (sequence int) {
-	t.open = append(t.open, openRecord{next: next})
-	return t.first + len(t.open) - 1
+// begin takes the next records, and returns the sequence of the first.
+func (t *tracker) begin(items []intake.Item) (first int) {
+	first = t.first + len(t.open)
+	for i := range items {
+		t.open = append(t.open, openRecord{next: items[i].Next})
+	}
+	return first
 }
 
 func (t *tracker) settle(sequence int) {

@@ -30,8 +30,8 @@ type checker struct {
 	// there: the broker will say otherwise.
 	patience time.Duration
 
-	mu     sync.Mutex
-	topics map[string]topicVerdict
+	topics sync.Map // topic: topicVerdict
+	asking sync.Mutex
 	limits sync.Map // topic: the most bytes of a batch, an int32
 }
 
@@ -44,18 +44,23 @@ type topicVerdict struct {
 }
 
 func newChecker(c *Client, o ProducerOptions) *checker {
-	return &checker{client: c, validate: o.Validate, encode: o.Encode, topics: make(map[string]topicVerdict)}
+	return &checker{client: c, validate: o.Validate, encode: o.Encode}
 }
 
-// check returns the value to write. The error is a *RejectedError, or what kept
-// it from finding out.
-func (c *checker) check(ctx context.Context, r Record) ([]byte, error) {
+// checked is the value to write of a record, or why there is none: a
+// *RejectedError, or what kept the checker from finding out.
+type checked struct {
+	value []byte
+	err   error
+}
+
+func (c *checker) check(ctx context.Context, r Record) checked {
 	topic, err := c.topic(ctx, r.Topic)
 	if err != nil {
-		return nil, err
+		return checked{err: err}
 	}
 	value := r.Value
-	if err = c.judgeRecord(r, topic); err == nil && c.validate != nil {
+	if err = c.judgeRecord(&r, topic); err == nil && c.validate != nil {
 		err = c.validate(ctx, r.Topic, r.Value)
 	}
 	if err == nil && c.encode != nil {
@@ -64,21 +69,28 @@ func (c *checker) check(ctx context.Context, r Record) ([]byte, error) {
 	if err != nil && !errors.Is(err, ErrNotValidated) {
 		err = &RejectedError{Topic: r.Topic, Err: err}
 	}
-	return value, err
+	return checked{value, err}
 }
 
-func (c *checker) judgeRecord(r Record, topic topicVerdict) error {
-	event, err := c.client.cfg.Conventions.ParseEvent(r.Value)
-	if err != nil {
-		return err
-	}
-	if !utf8.Valid(r.Value) { // as JSON must be; the specification's consumer would fall over it
-		return notUTF8(r.Value)
-	}
+func (c *checker) judgeRecord(r *Record, topic topicVerdict) error {
 	if p := r.Partition; p != nil && (*p < 0 || topic.partitions > 0 && *p >= topic.partitions) {
 		return fmt.Errorf("partition %d: the topic has %d, counted from 0", *p, topic.partitions)
 	}
-	return c.client.cfg.Conventions.CheckTopic(event, topic.parts)
+	conventions := c.client.cfg.Conventions
+	if !utf8.Valid(r.Value) { // as JSON must be; the specification's consumer would fall over it
+		if _, err := conventions.ParseEvent(r.Value); err != nil {
+			return err
+		}
+		return notUTF8(r.Value)
+	}
+	if conventions.FitsTopic(r.Value, topic.parts) {
+		return nil
+	}
+	event, err := conventions.ParseEvent(r.Value)
+	if err != nil {
+		return err
+	}
+	return conventions.CheckTopic(event, topic.parts)
 }
 
 // notUTF8 points to the first byte that is not.
@@ -98,16 +110,20 @@ func notUTF8(value []byte) error {
 
 // topic asks once for each topic whether it exists.
 func (c *checker) topic(ctx context.Context, name string) (topicVerdict, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	verdict, known := c.topics[name]
-	if known {
+	if known, ok := c.topics.Load(name); ok {
+		verdict := known.(topicVerdict)
 		return verdict, verdict.err
 	}
-	verdict = c.judge(ctx, name)
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	if known, ok := c.topics.Load(name); ok {
+		verdict := known.(topicVerdict)
+		return verdict, verdict.err
+	}
+	verdict := c.judge(ctx, name)
 	var rejected *RejectedError
 	if verdict.err == nil || errors.As(verdict.err, &rejected) {
-		c.topics[name] = verdict
+		c.topics.Store(name, verdict)
 	}
 	return verdict, verdict.err
 }

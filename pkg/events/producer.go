@@ -53,8 +53,7 @@ func (c *Client) NewProducer(ctx context.Context, o ProducerOptions) (*Producer,
 // Check reports what [Producer.Produce] would reject before it is sent, as a
 // [*RejectedError]; nothing is produced.
 func (p *Producer) Check(ctx context.Context, r Record) error {
-	_, err := p.checker.check(ctx, r)
-	return err
+	return p.checker.check(ctx, r).err
 }
 
 // Produce sends one record and waits for its outcome: nil, a [*RejectedError],
@@ -68,9 +67,12 @@ func (p *Producer) Produce(ctx context.Context, r Record) (Ack, error) {
 		err error
 	}
 	outcomes := make(chan outcome, 1)
-	s := p.send(ctx, p.opts.AckTimeout, r, func(ack Ack, err error) { outcomes <- outcome{ack, err} })
-	stop := context.AfterFunc(ctx, func() { p.giveUp(ctx, s) })
-	defer stop()
+	c, ok := p.admit(ctx, new(sending), r, p.checker.check(ctx, r), 0, func(_ int, ack Ack, err error) { outcomes <- outcome{ack, err} })
+	if ok {
+		p.send(ctx, p.opts.AckTimeout, []candidate{c})
+		stop := context.AfterFunc(ctx, func() { p.giveUp(ctx, c.sending) })
+		defer stop()
+	}
 	o := <-outcomes
 	return o.ack, o.err
 }
@@ -80,7 +82,27 @@ func (p *Producer) Produce(ctx context.Context, r Record) (Ack, error) {
 // must not block. Send blocks while the buffer is full, until ctx ends. Records
 // of one key keep the order in which Send was called.
 func (p *Producer) Send(ctx context.Context, r Record, done func(Ack, error)) {
-	p.send(ctx, 0, r, done)
+	c, ok := p.admit(ctx, new(sending), r, p.checker.check(ctx, r), 0, func(_ int, ack Ack, err error) { done(ack, err) })
+	if ok {
+		p.send(ctx, 0, []candidate{c})
+	}
+}
+
+// SendAll is [Producer.Send] for each of the records in their order, at a lower
+// price: other goroutines, as many as there are processors, check the records
+// ahead of it. Done is called for each, with its index.
+func (p *Producer) SendAll(ctx context.Context, records []Record, done func(i int, ack Ack, err error)) {
+	for part := range p.checker.checkAll(ctx, records) {
+		all := make([]candidate, 0, len(part.verdicts))
+		room := make([]sending, len(part.verdicts))
+		for i, v := range part.verdicts {
+			at := part.from + i
+			if c, ok := p.admit(ctx, &room[i], records[at], v, at, done); ok {
+				all = append(all, c)
+			}
+		}
+		p.send(ctx, 0, all)
+	}
 }
 
 // UnflushedError is returned by [Producer.Close] when something remains.

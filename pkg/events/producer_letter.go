@@ -11,17 +11,17 @@ import (
 // deadLetter sends the dead letter of a rejected record. Its caller is told
 // once it is known where the letter is.
 func (p *Producer) deadLetter(s *sending, rejected *RejectedError) {
-	done := s.done
+	done, index := s.done, s.index
 	s.done, s.phase = nil, over
 	letter := p.newLetter(s.record, rejected.Err)
 	letter.weight, s.weight = s.weight, 0
-	letter.done = func(ack Ack, err error) {
+	letter.done = func(_ int, ack Ack, err error) {
 		if err == nil {
 			rejected.DeadLetter = &ack
 		} else {
 			rejected.Spool, rejected.NotKept = keptBy(err)
 		}
-		done(Ack{}, rejected)
+		done(index, Ack{}, rejected)
 	}
 	s.follows = letter
 	p.launch(letter)
@@ -35,7 +35,7 @@ func (p *Producer) deadLetterSpooled(s *sending, rejected *RejectedError) {
 		return
 	}
 	letter := p.newLetter(s.record, rejected.Err)
-	letter.done = func(ack Ack, err error) {
+	letter.done = func(_ int, ack Ack, err error) {
 		p.locked(func() {
 			s.follows = nil
 			if dir, notKept := keptBy(err); err != nil && dir == "" {

@@ -1,13 +1,21 @@
 package events
 
-import "github.com/twmb/franz-go/pkg/kgo"
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
 
 // anyPartition stands in a record that may go where its key, or chance, says.
 const anyPartition = -1
 
-// kafka is the record as the Kafka client wants it.
-func (r *Record) kafka() *kgo.Record {
-	out := &kgo.Record{Topic: r.Topic, Partition: anyPartition, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Headers: r.Headers}
+// kafka is the record as the Kafka client wants it, with the present as its
+// timestamp where it has none.
+func (r *Record) kafka(now time.Time) kgo.Record {
+	out := kgo.Record{Topic: r.Topic, Partition: anyPartition, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Headers: r.Headers}
+	if r.Timestamp.IsZero() {
+		out.Timestamp = now
+	}
 	if r.Partition != nil {
 		out.Partition = *r.Partition
 	}

@@ -32,7 +32,9 @@ type sending struct {
 	since   time.Time
 	weight  int64 // what it holds of the buffer
 	letter  bool  // it is a dead letter
-	done    func(Ack, error)
+	index   int   // what done is told
+	done    func(index int, ack Ack, err error)
+	wire    kgo.Record // as the Kafka client has it
 	phase   phase
 	flying  bool     // the Kafka client has it
 	waits            // among those whose callers wait, while live
@@ -96,28 +98,65 @@ func (x *sender) watch() <-chan struct{} {
 
 func (x *sender) call(f func()) { x.calls = append(x.calls, f) }
 
-// send returns nil when the outcome is known already. A wait of 0 is for ever.
-func (p *Producer) send(ctx context.Context, wait time.Duration, r Record, done func(Ack, error)) *sending {
-	value, err := p.checker.check(ctx, r)
+// candidate is a record on its way in: valid, or rejected and to become a dead
+// letter.
+type candidate struct {
+	*sending
+	rejected *RejectedError
+}
+
+// admit makes s a candidate of a record that was checked, unless its outcome is
+// known already.
+func (p *Producer) admit(ctx context.Context, s *sending, r Record, v checked, index int, done func(int, Ack, error)) (c candidate, ok bool) {
+	err := v.err
 	rejected := p.rejectedForLetter(err)
 	if err == nil && ctx.Err() != nil {
 		err = &NotSentError{Topic: r.Topic, Err: context.Cause(ctx)}
 	}
 	if err != nil && rejected == nil {
-		done(Ack{}, err)
-		return nil
+		done(index, Ack{}, err)
+		return c, false
 	}
 	if err == nil {
-		r.Value = value
+		r.Value = v.value
 	}
-	s := &sending{record: r, done: done}
-	weight := p.buffer.weight(r)
-	full := p.buffer.acquire(ctx, wait, weight)
-	if full == nil {
-		s.weight = weight
+	s.record, s.index, s.done = r, index, done
+	return candidate{s, rejected}, true
+}
+
+// send sends candidates in their order. For room in the buffer it waits until
+// ctx ends, or for a time that is not 0.
+func (p *Producer) send(ctx context.Context, wait time.Duration, all []candidate) {
+	for len(all) > 0 {
+		var at *place
+		p.locked(func() { all, at = p.beginWhatFits(all) })
+		if at == nil {
+			return
+		}
+		full := p.awaitRoom(ctx, wait, at)
+		first := all[0]
+		if full == nil {
+			first.weight, first.since = at.weight, time.Now()
+		}
+		p.locked(func() { p.begin(first, full) })
+		all = all[1:]
 	}
-	p.locked(func() { p.begin(s, rejected, full) })
-	return s
+}
+
+// beginWhatFits returns what does not fit, and the place in the queue of the
+// first of it.
+func (p *Producer) beginWhatFits(all []candidate) ([]candidate, *place) {
+	now := time.Now() // asking for each would cost more than the rest
+	for i, c := range all {
+		c.since = now
+		weight := p.buffer.weight(&c.record)
+		if at := p.buffer.take(weight); at != nil {
+			return all[i:], at
+		}
+		c.weight = weight
+		p.begin(c, nil)
+	}
+	return nil, nil
 }
 
 // rejectedForLetter returns what the check said if it is to be dead-lettered. A
@@ -133,7 +172,8 @@ func (p *Producer) rejectedForLetter(err error) *RejectedError {
 
 // begin sends a record that is valid, or the dead letter of one that was
 // rejected. Full is why there is no room for it in the buffer.
-func (p *Producer) begin(s *sending, rejected *RejectedError, full error) {
+func (p *Producer) begin(c candidate, full error) {
+	s, rejected := c.sending, c.rejected
 	if p.closed {
 		full = errProducerClosed
 	}
@@ -174,9 +214,35 @@ func (x *sender) launch(s *sending) {
 
 // fly hands a record to the Kafka client, which keeps the order of the calls.
 func (x *sender) fly(s *sending) {
-	x.p.kafka.Produce(context.Background(), s.record.kafka(), func(stored *kgo.Record, err error) {
-		x.locked(func() { x.land(s, Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}, err) })
+	s.wire = s.record.kafka(s.since)
+	x.p.kafka.Produce(context.Background(), &s.wire, func(stored *kgo.Record, err error) {
+		ack := Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}
+		if done := x.landPlainly(s, err); done != nil {
+			done(s.index, ack, nil)
+			return
+		}
+		x.locked(func() { x.land(s, ack, err) })
 	})
+}
+
+// landPlainly is land for what mostly happens: a record whose caller waits was
+// acknowledged. It returns nil when it was otherwise.
+func (x *sender) landPlainly(s *sending, err error) (done func(int, Ack, error)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err != nil || s.phase != live || s.draining || s.done == nil {
+		return nil
+	}
+	done, s.done, s.phase, s.flying = s.done, nil, over, false
+	x.waiting.remove(s)
+	x.release(s)
+	s.lane.flying--
+	x.tidy(s.lane)
+	if x.changed != nil {
+		close(x.changed)
+		x.changed = nil
+	}
+	return done
 }
 
 // land takes what the Kafka client says of a record.
@@ -187,11 +253,10 @@ func (x *sender) land(s *sending, ack Ack, err error) {
 	if err != nil {
 		err = failure(s.record.Topic, time.Since(s.since), err)
 	}
-	settle := func() { x.settle(s, ack, err) }
 	if s.phase == keeping {
-		s.landed = settle
+		s.landed = func() { x.settle(s, ack, err) }
 	} else {
-		settle()
+		x.settle(s, ack, err)
 	}
 	x.release(s)
 	x.tidy(s.lane)
@@ -229,7 +294,7 @@ func (x *sender) report(s *sending, ack Ack, err error) {
 	}
 	if done := s.done; done != nil {
 		s.done = nil
-		x.call(func() { done(ack, err) })
+		x.call(func() { done(s.index, ack, err) })
 	}
 	x.release(s)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,87 @@ func TestSendKeepsTheOrderOfAKey(t *testing.T) {
 	}
 	if len(records) != n {
 		t.Fatalf("got %d records", len(records))
+	}
+}
+
+// TestSendAllIsSendForEach mixes keys, and events that are rejected, and has a
+// buffer with room for a part of them only.
+func TestSendAllIsSendForEach(t *testing.T) {
+	c := newCluster(t, registeredTopics(3)...)
+	p := c.producer(events.ProducerOptions{Linger: time.Millisecond, BufferRecords: 100})
+	const n = 2000
+	var records []events.Record
+	for i := range n {
+		r := events.Record{Topic: registered, Key: []byte{byte(i % 7)}, Value: event(fmt.Sprintf("%06d", i))}
+		if i%10 == 3 {
+			r.Value = []byte("{}")
+		}
+		records = append(records, r)
+	}
+	outcomes := make([]int, n)
+	var wg sync.WaitGroup
+	wg.Add(n)
+	p.SendAll(c.ctx, records, func(i int, ack events.Ack, err error) {
+		defer wg.Done()
+		outcomes[i]++ // each is one goroutine's
+		var rejected *events.RejectedError
+		if wrong := i%10 == 3; errors.As(err, &rejected) != wrong || !wrong && (err != nil || ack.Topic != registered) {
+			t.Errorf("record %d: %+v, %v", i, ack, err)
+		}
+	})
+	wg.Wait()
+	if slices.ContainsFunc(outcomes, func(n int) bool { return n != 1 }) {
+		t.Fatal("not each record had one outcome")
+	}
+	stored, _ := c.read(events.ScanOptions{Topic: registered})
+	if len(stored) != n*9/10 {
+		t.Fatalf("%d records are stored", len(stored))
+	}
+	last := make(map[string]string)
+	for _, r := range stored {
+		if id := string(r.Value[15:21]); id <= last[string(r.Key)] {
+			t.Fatalf("key %x: %s after %s", r.Key, id, last[string(r.Key)])
+		} else {
+			last[string(r.Key)] = id
+		}
+	}
+}
+
+// TestSendAllEndsWithItsContext: with a broker that says nothing and a buffer
+// that is full, each record has an outcome all the same.
+func TestSendAllEndsWithItsContext(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, registered))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	c := &cluster{T: t, ctx: t.Context(), addrs: broker.ListenAddrs()}
+	c.client = c.connect(events.Config{Brokers: c.addrs})
+	p := c.producer(events.ProducerOptions{BufferRecords: 4, AckTimeout: time.Second})
+	_, err = p.Produce(c.ctx, events.Record{Topic: registered, Value: event("e-0")})
+	c.must(err)
+	swallow(broker)
+	ctx, cancel := context.WithTimeout(c.ctx, 100*time.Millisecond)
+	defer cancel()
+	const n = 20
+	outcomes := make(chan error, n)
+	p.SendAll(ctx, slices.Repeat([]events.Record{{Topic: registered, Value: event("e-1")}}, n), func(_ int, _ events.Ack, err error) { outcomes <- err })
+	var unknown, notSent int
+	for range n {
+		err := <-outcomes
+		var u *events.UnknownOutcomeError
+		var s *events.NotSentError
+		switch {
+		case errors.As(err, &u):
+			unknown++
+		case errors.As(err, &s):
+			notSent++
+		default:
+			t.Errorf("got %v", err)
+		}
+	}
+	if unknown+notSent != n || unknown > 4 {
+		t.Errorf("%d unknown, %d not sent", unknown, notSent)
 	}
 }
 

@@ -48,9 +48,8 @@ func (w *waiting) remove(s *sending) {
 	w.n--
 }
 
-// await begins the wait for a record.
+// await begins the wait for a record, which is since now.
 func (x *sender) await(s *sending) {
-	s.since = time.Now()
 	x.waiting.add(s)
 	if x.waiting.n == 1 {
 		x.timer.Reset(x.p.opts.AckTimeout)

@@ -57,10 +57,7 @@ func ParseRecord(text []byte) (r Record, valueAt int, err error) {
 // have it. It need not be valid behind that.
 func (c *Client) IsEvent(text []byte) bool {
 	m := members{v: validator{text: text}}
-	if !m.open() {
-		return false
-	}
-	for m.next() {
+	for more := m.open() && m.nextName(); more; more = m.readValue() && m.nextName() {
 		if string(m.name) == c.cfg.Conventions.Envelope.Meta {
 			return true
 		}
@@ -85,7 +82,10 @@ func (m *members) open() bool {
 
 // next goes to the next member, and reports false behind the last, or where the
 // text is not JSON.
-func (m *members) next() bool {
+func (m *members) next() bool { return m.nextName() && m.readValue() }
+
+// nextName goes before the value of the next member.
+func (m *members) nextName() bool {
 	m.v.space()
 	switch c := m.v.peek(); {
 	case c == '}':
@@ -105,9 +105,10 @@ func (m *members) next() bool {
 	}
 	m.name = m.v.text[from : m.v.pos-1]
 	m.v.space()
-	if m.v.take() != ':' {
-		return false
-	}
+	return m.v.take() == ':'
+}
+
+func (m *members) readValue() bool {
 	m.v.space()
 	m.at = m.v.pos
 	ok := m.v.value()

@@ -47,8 +47,7 @@ func fitsVersion(got []byte, want string) bool {
 	return string(got) == want || end > 0 && string(got[end:]) == ".0" && string(got[:end]) == major
 }
 
-// isPlainTime takes the usual times of RFC 3339, but none of the days that only
-// some months have.
+// isPlainTime takes the usual times of RFC 3339, but for a leap day.
 func isPlainTime(b []byte) bool {
 	const form = "0000-00-00T00:00:00"
 	if len(b) <= len(form) {
@@ -60,7 +59,7 @@ func isPlainTime(b []byte) bool {
 		}
 	}
 	month, day := twoDigits(b[5:]), twoDigits(b[8:])
-	if month < 1 || month > 12 || day < 1 || day > 28 || twoDigits(b[11:]) > 23 || twoDigits(b[14:]) > 59 || twoDigits(b[17:]) > 59 {
+	if month < 1 || month > 12 || day < 1 || day > daysOf(month) || twoDigits(b[11:]) > 23 || twoDigits(b[14:]) > 59 || twoDigits(b[17:]) > 59 {
 		return false
 	}
 	rest := b[len(form):]
@@ -72,6 +71,17 @@ func isPlainTime(b []byte) bool {
 		rest = rest[end:]
 	}
 	return string(rest) == "Z" || string(rest) == "+00:00"
+}
+
+// daysOf is how many days a month has in every year.
+func daysOf(month int) int {
+	switch month {
+	case 2:
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	}
+	return 31
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -239,5 +239,40 @@ func FuzzParseEvent(f *testing.F) {
 		if err == nil && (got.Meta.ID == "" || got.Meta.Time.IsZero() && !strings.Contains(string(value), "0001")) {
 			t.Fatalf("ParseEvent(%q) = %+v without a problem", value, got.Meta)
 		}
+		topic := spec.Topic{Service: got.Meta.Source, Event: got.Meta.Type, Version: "v1"}
+		if c.FitsTopic(value, topic) && (err != nil || c.CheckTopic(got, topic) != nil) {
+			t.Fatalf("FitsTopic(%q), but %v, %v", value, err, c.CheckTopic(got, topic))
+		}
 	})
+}
+
+// TestFitsTopic shows the kinds of event that are judged at once; what fits, the
+// slower reader takes too, which FuzzParseEvent holds for any text.
+func TestFitsTopic(t *testing.T) {
+	c := spec.Default()
+	topic := spec.Topic{Env: "dev", Service: "auth-service", Event: "user-registered", Version: "v1"}
+	for _, tt := range []struct {
+		name, old, new string
+		want           bool
+	}{
+		{"an event", "", "", true},
+		{"v1", `"1.0"`, `"v1"`, true},
+		{"the last of a month", "2023-11-10", "2023-12-31", true},
+		{"no such day", "2023-11-10", "2023-11-31", false},
+		{"a leap day, which is for ParseEvent", "2023-11-10", "2024-02-29", false},
+		{"a naive time", "34:56Z", "34:56", false},
+		{"a time of Python's", "34:56Z", "34:56+00:00Z", false},
+		{"another type", `"user-registered"`, `"user-deleted"`, false},
+		{"another source", `"auth-service"`, `"user-service"`, false},
+		{"another major", `"1.0"`, `"2.0"`, false},
+		{"an empty id", `"unique-event-id"`, `""`, false},
+		{"an id that is a number", `"unique-event-id"`, `17`, false},
+		{"no data", `"data"`, `"date"`, false},
+		{"cut short", "}\n}", "}", false},
+	} {
+		text := strings.Replace(event, tt.old, tt.new, 1)
+		if got := c.FitsTopic([]byte(text), topic); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
 }

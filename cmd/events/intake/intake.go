@@ -79,8 +79,9 @@ type Item struct {
 
 // Reader reads records. It is not safe for concurrent use.
 type Reader struct {
-	opts Options
-	next func() (Item, error)
+	opts  Options
+	next  func() (Item, error)
+	lines *splitter // nil for CSV
 }
 
 // NewReader reads in, which [Open] has opened. It reads ahead until ctx ends.
@@ -103,10 +104,14 @@ func NewReader(ctx context.Context, in io.Reader, o Options) (*Reader, error) {
 			return nil, fmt.Errorf("go on at line %d: %w", o.From.Line+1, err)
 		}
 	}
-	lines := &splitter{src: readAhead(ctx, in, delimiter), delimiter: delimiter, pos: o.From}
-	r.next = func() (Item, error) { return r.line(lines) }
+	r.lines = &splitter{src: readAhead(ctx, in, delimiter), delimiter: delimiter, pos: o.From}
+	r.next = func() (Item, error) { return r.line(r.lines) }
 	return r, nil
 }
+
+// Ready reports that more of the input has come already, so that Next does not
+// wait for it. It may say no though there is.
+func (r *Reader) Ready() bool { return r.lines != nil && len(r.lines.chunk) > 0 }
 
 // Next returns the next record. The error is io.EOF, ctx's cause, or what the
 // input said; there is nothing behind it.
