@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
@@ -28,6 +29,7 @@ checked before it is sent; what is read is handed on as it is.`,
 			"suokectl events consume dev.auth-service.user-registered.v1 --until now",
 	}
 	cmd.AddCommand(
+		NewCmdCluster(f, nil),
 		NewCmdTopics(f),
 		NewCmdGroups(f),
 		NewCmdEmit(f, nil),
@@ -49,6 +51,7 @@ func explain(err error) error {
 	var group *events.UnknownGroupError
 	var live *events.LiveGroupError
 	var denied *events.DeniedError
+	var config *events.UnknownConfigError
 	switch {
 	case errors.As(err, &connect):
 		return failure.WithHint(err, connect.Hint)
@@ -66,6 +69,14 @@ func explain(err error) error {
 		return failure.WithHint(err, "add --topic TOPIC for each")
 	case errors.As(err, &denied):
 		return failure.WithHint(err, "ask who runs the cluster for the right, or use other credentials; what is not named is not affected")
+	case errors.As(err, &config) && config.Nearest == "":
+		return failure.WithHint(err, "`suokectl events topics describe TOPIC -o wide` lists the configurations of a topic")
+	case errors.Is(err, kerr.PolicyViolation):
+		return failure.WithHint(err, "the cluster has a policy against it: ask who runs the cluster")
+	case errors.Is(err, kerr.InvalidReplicationFactor):
+		return failure.WithHint(err, "a topic has at most as many replicas as there are brokers: `suokectl events cluster` lists them")
+	case isComingBack(err):
+		return failure.WithHint(err, "a broker is starting or the cluster elects: try again in some seconds; `suokectl events cluster` shows who is there")
 	case errors.Is(err, spool.ErrInUse):
 		return failure.WithHint(err, "another suokectl uses the spool of this context: wait until it ends")
 	case errors.As(err, &outcome) && outcome.Spool != "":
@@ -74,6 +85,18 @@ func explain(err error) error {
 		return failure.WithHint(err, "look with `suokectl events consume "+outcome.Topic+" --from -5m --until now` before sending it again; consumers must be idempotent by meta.id")
 	}
 	return err
+}
+
+// isComingBack reports an error that a cluster gives while a broker starts or a
+// leader, coordinator or controller is elected.
+func isComingBack(err error) bool {
+	for _, known := range []error{kerr.NotController, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress,
+		kerr.NotCoordinator, kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.BrokerNotAvailable} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
 }
 
 // topicNames completes the names of topics.

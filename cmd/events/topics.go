@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/output"
 	"github.com/suokelife/suokectl/pkg/events"
 )
@@ -14,13 +15,17 @@ import (
 func NewCmdTopics(f *app.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "topics",
-		Short:   "List, create and check topics",
+		Short:   "List, describe, create, alter, delete and check topics",
 		Long:    "Topics are named {env}.{service}.{event-type}.{version}; dead letters are in <topic>.dlq.",
 		Example: "suokectl events topics list\nsuokectl events topics check dev.auth-service.user-registered.v1",
 	}
 	cmd.AddCommand(
 		NewCmdTopicsList(f, nil),
+		NewCmdTopicsDescribe(f, nil),
+		NewCmdTopicsOffsets(f, nil),
 		NewCmdTopicsCreate(f, nil),
+		NewCmdTopicsAlter(f, nil),
+		NewCmdTopicsDelete(f, nil),
 		NewCmdTopicsCheck(f, nil),
 	)
 	return cmd
@@ -34,6 +39,12 @@ func topicView() output.View[events.Topic] {
 			{Name: "PARTITIONS", Value: func(t events.Topic) string { return strconv.Itoa(len(t.Partitions)) }},
 			{Name: "REPLICAS", Value: func(t events.Topic) string { return strconv.Itoa(t.Replicas) }},
 			{Name: "OFFSETS", Value: func(t events.Topic) string { return strconv.FormatInt(t.Span(), 10) }},
+			{
+				Name: "HEALTH", Value: func(t events.Topic) string { return health(t.UnderReplicated, t.Offline) },
+				Style: func(st iostreams.Style, t events.Topic, cell string) string {
+					return styleHealth(st, t.UnderReplicated, t.Offline, cell)
+				},
+			},
 			{Name: "ID", Value: func(t events.Topic) string { return t.ID }, Wide: true},
 		},
 		Name:  func(t events.Topic) string { return t.Name },

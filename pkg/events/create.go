@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -39,16 +41,19 @@ func (c *Client) CreateTopic(ctx context.Context, t NewTopic, dryRun bool) error
 	}
 	answers, err := create(ctx, orDefault(t.Partitions), orDefault(t.Replicas), pointers(t.Configs), t.Name)
 	if err != nil {
-		return fmt.Errorf("create topic %s: %w", t.Name, err)
+		return refused("create topic "+t.Name, err)
 	}
 	answer := answers[t.Name]
+	if errors.Is(answer.Err, kerr.InvalidConfig) {
+		if unknown := c.unknownConfig(ctx, slices.Sorted(maps.Keys(t.Configs))); unknown != nil {
+			return fmt.Errorf("create topic %s: %w", t.Name, unknown)
+		}
+	}
 	switch {
 	case errors.Is(answer.Err, kerr.TopicAlreadyExists):
 		return fmt.Errorf("create topic %s: %w", t.Name, ErrTopicExists)
-	case answer.Err != nil && answer.ErrMessage != "":
-		return fmt.Errorf("create topic %s: %w: %s", t.Name, answer.Err, answer.ErrMessage)
 	case answer.Err != nil:
-		return fmt.Errorf("create topic %s: %w", t.Name, answer.Err)
+		return refused("create topic "+t.Name, withMessage(answer.Err, answer.ErrMessage))
 	}
 	return nil
 }

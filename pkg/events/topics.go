@@ -18,8 +18,10 @@ type Topic struct {
 	ID string `json:"id"`
 	// Kind is events, dead-letters, parked, or unknown when the name does not
 	// follow the conventions.
-	Kind       spec.TopicKind `json:"kind"`
-	Partitions []Partition    `json:"partitions"`
+	Kind spec.TopicKind `json:"kind"`
+	// Internal topics are those that Kafka keeps for itself.
+	Internal   bool        `json:"internal,omitempty"`
+	Partitions []Partition `json:"partitions"`
 	// Replicas is the replication factor.
 	Replicas int `json:"replicas"`
 	// UnderReplicated counts the partitions that lack a replica which is in
@@ -128,7 +130,7 @@ func (c *Client) TopicNames(ctx context.Context) ([]string, error) {
 }
 
 func (c *Client) newTopic(d kadm.TopicDetail, ends ends) Topic {
-	t := Topic{Name: d.Topic, ID: d.ID.String(), Replicas: d.Partitions.NumReplicas(),
+	t := Topic{Name: d.Topic, ID: d.ID.String(), Replicas: d.Partitions.NumReplicas(), Internal: d.IsInternal,
 		Kind: c.cfg.Conventions.ExplainTopic(d.Topic).Kind, Partitions: []Partition{}}
 	for _, p := range d.Partitions.Sorted() {
 		e, err := ends.of(d.Topic, p.Partition)

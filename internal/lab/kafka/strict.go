@@ -25,6 +25,18 @@ func beStrict(cluster *kfake.Cluster) {
 		}
 		return nil, nil, false
 	})
+	cluster.ControlKey(int16(kmsg.IncrementalAlterConfigs), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		for _, r := range req.(*kmsg.IncrementalAlterConfigsRequest).Resources {
+			if r.ResourceType == kmsg.ConfigResourceTypeTopic && slices.ContainsFunc(r.Configs, isInvalid) {
+				cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.IncrementalAlterConfigs}, Resource: r.ResourceName, Err: kerr.InvalidConfig})
+			}
+		}
+		return nil, nil, false
+	})
+}
+
+func isInvalid(c kmsg.IncrementalAlterConfigsRequestResourceConfig) bool {
+	return c.Op == kmsg.IncrementalAlterConfigOpSet && !validConfig(c.Name, c.Value)
 }
 
 func checkTopic(t kmsg.CreateTopicsRequestTopic) *kerr.Error {
