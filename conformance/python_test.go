@@ -196,7 +196,6 @@ func TestPythonConsumerReadsOurDeadLetters(t *testing.T) {
 	}
 	stop()
 	s.must(<-ended)
-	consumer.Close()
 	line := s.run("consumer.py", "", s.brokers, "python", topic+".dlq", "failing", "1")[0]
 	var letter struct{ Meta map[string]string }
 	s.must(json.Unmarshal([]byte(line), &letter))

@@ -34,7 +34,6 @@ func (l *Lab) startConsumer(ctx context.Context) error {
 	l.keep(closerFunc(func() error {
 		stop()
 		err := <-ended
-		consumer.Close()
 		return errors.Join(err, client.Close())
 	}))
 	return nil

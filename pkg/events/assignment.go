@@ -2,138 +2,106 @@ package events
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
-// What a partition may have open before its fetching is paused. The span holds
-// what is done behind a record that is not, and is what a crash repeats.
-const (
-	openRecords = 2_000
-	openBytes   = 16 << 20
-	openSpan    = 20_000
-)
-
-// assignment is a partition that this member owns.
+// assignment is a partition that this member owns, and what of it is not done.
+// It is guarded by its queue.
 type assignment struct {
 	topic     string
 	partition int32
+	promised  spec.Topic      // what events must agree with
 	ctx       context.Context //nolint:containedctx // of the handlers of its records
-	cancel    context.CancelFunc
+	cancel    context.CancelCauseFunc
 
-	mu      sync.Mutex
 	tracker tracker
-	open    int // records that are not done
-	bytes   int // of their values
-	running int // handlers under way
-	closed  bool
-	quiet   chan struct{} // closed when nothing runs any more after close
-	paused  bool
-	high    int64 // the end of the partition when it was last fetched
+	lines   map[string]*line // by key
+	parked  map[*line]struct{}
+	open    int           // records that are not done
+	running int           // handlers under way
+	high    int64         // the end of the partition when it was last fetched
+	full    time.Time     // since when it is; zero when it is not
+	paused  bool          // it is not fetched from
+	closed  bool          // nothing of it begins any more
+	quiet   chan struct{} // closed once it is closed and nothing runs
+	// forgotten is that it is not this member's any more.
+	forgotten bool
 }
 
-func newAssignment(ctx context.Context, topic string, partition int32) *assignment {
-	ctx, cancel := context.WithCancel(ctx)
-	return &assignment{topic: topic, partition: partition, ctx: ctx, cancel: cancel, quiet: make(chan struct{})}
+func newAssignment(ctx context.Context, topic string, partition int32, promised spec.Topic) *assignment {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &assignment{
+		topic: topic, partition: partition, promised: promised, ctx: ctx, cancel: cancel,
+		lines: map[string]*line{}, parked: map[*line]struct{}{}, quiet: make(chan struct{}),
+	}
 }
 
-// deliver takes in fetched records and reports whether fetching must pause.
-func (a *assignment) deliver(records []*kgo.Record, high int64, take func(r *kgo.Record, number uint64)) (pause bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.high = high
-	for _, r := range records {
-		take(r, a.tracker.deliver(r))
-		a.bytes += len(r.Value)
+func (a *assignment) name() map[string][]int32 { return map[string][]int32{a.topic: {a.partition}} }
+
+// add puts a record at the end of its key's line, and returns that if it is new.
+func (a *assignment) add(t *task) *line {
+	key := t.record.Key
+	if l := a.lines[string(key)]; l != nil && key != nil {
+		l.tail.next = t
+		l.tail = t
+		return nil
 	}
-	a.open += len(records)
-	full := a.open >= openRecords || a.bytes >= openBytes || a.tracker.span() >= openSpan
-	pause = full && !a.paused
-	a.paused = a.paused || full
-	return pause
+	l := &line{assignment: a, keyed: key != nil, head: t, tail: t}
+	if l.keyed {
+		l.key = string(key)
+		a.lines[l.key] = l
+	}
+	return l
 }
 
-// begin reports whether a record may still be handled.
-func (a *assignment) begin() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
-		return false
+// remove takes the first record, which is done, out of its line, and reports
+// whether there are more.
+func (a *assignment) remove(l *line) (more bool) {
+	a.tracker.finish(l.head.number)
+	a.open--
+	l.head = l.head.next
+	if l.head == nil && l.keyed {
+		delete(a.lines, l.key)
 	}
-	a.running++
-	return true
-}
-
-// end notes that a handler has returned, and whether its record is done. It
-// reports whether fetching may go on.
-func (a *assignment) end(t *task, done bool) (resume bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.running--
-	if done {
-		a.tracker.finish(t.number)
-		a.open--
-		a.bytes -= len(t.record.Value)
-	}
-	if a.closed && a.running == 0 {
-		close(a.quiet)
-	}
-	if a.paused && a.open <= openRecords/2 && a.bytes <= openBytes/2 && a.tracker.span() <= openSpan/2 {
-		a.paused = false
-		return true
-	}
-	return false
+	return l.head != nil
 }
 
 // close lets no further record begin.
 func (a *assignment) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if a.closed {
 		return
 	}
 	a.closed = true
+	for l := range a.parked {
+		l.timer.Stop()
+	}
+	a.lines, a.parked = nil, nil
 	if a.running == 0 {
 		close(a.quiet)
 	}
 }
 
-// drain waits for the handlers under way. At the deadline their contexts end,
-// and they are waited for no longer.
-func (a *assignment) drain(deadline <-chan time.Time) {
-	select {
-	case <-a.quiet:
-	case <-deadline:
-	}
-	a.cancel()
-}
-
-// position returns how far may be committed; ok is false when that has been
-// done.
-func (a *assignment) position() (at kgo.EpochOffset, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.tracker.next, a.tracker.moved
-}
-
-// committed notes that a position was.
-func (a *assignment) committed(at kgo.EpochOffset) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.tracker.next == at {
-		a.tracker.moved = false
-	}
-}
-
-// load returns the records that are not done, and those behind them that were
-// not fetched yet.
-func (a *assignment) load() (open int, lag int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// lag is how many records are not done, those that were not fetched included.
+func (a *assignment) lag() int64 {
+	fetched := a.tracker.next.Offset
 	if n := len(a.tracker.entries); n > 0 {
-		return a.open, a.high - a.tracker.entries[n-1].offset - 1 + int64(a.open)
+		fetched = a.tracker.entries[n-1].offset + 1
 	}
-	return a.open, max(0, a.high-a.tracker.next.Offset)
+	return max(0, a.high-fetched) + int64(a.open)
+}
+
+// deliver takes in fetched records and returns the lines that they begin.
+func (a *assignment) deliver(records []*kgo.Record, tasks []task, begin func(*line)) {
+	a.tracker.expect(len(records))
+	for i, r := range records {
+		tasks[i] = task{record: r, number: a.tracker.deliver(r)}
+		if l := a.add(&tasks[i]); l != nil {
+			begin(l)
+		}
+	}
+	a.open += len(records)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,10 +28,18 @@ type Delivery struct {
 }
 
 // Handler handles one event. It may be called again with the same event, after
-// an error, a crash or a rebalance, so it must be idempotent. Its context carries
-// the event's request id and trace, and ends when the event is another member's
-// or the consumer has to stop. An error is retried, but for a
-// [resilience.PermanentError]; so is a panic.
+// an error, a crash or a rebalance, so it must be idempotent.
+//
+// Its context carries the event's request id and trace. It outlasts that of
+// [Consumer.Run] by the drain timeout, and ends when the event is another
+// member's or the consumer has to stop: its cause is [ErrRevoked] or
+// [ErrStopped].
+//
+// A nil error passes the event, as [ErrDuplicate] does. With any other it is
+// tried again after the consumer's backoff, or after the delay of a
+// [resilience.ServiceError] that has one; so it is after a panic. An error that
+// asks for no retry, such as a [resilience.PermanentError], dead-letters it at
+// once, as the last retry does.
 type Handler func(ctx context.Context, d Delivery) error
 
 // Stats counts what a consumer has done.
@@ -56,29 +64,28 @@ type Stats struct {
 // events and loses none.
 //
 // An event that is to be retried holds up the later ones of its key, and nothing
-// else. A partition with too much open is not fetched from until there is room.
+// else. A partition with too much behind such an event is not fetched from until
+// there is room.
 type Consumer struct {
-	client  *Client
-	kafka   *kgo.Client
-	group   string
-	opts    consumerOptions
-	tally   tally
-	workers []*worker
-	seed    maphash.Seed
-	turn    int             // of the worker for the next record without a key
-	ctx     context.Context //nolint:containedctx // above those of the handlers, which outlast Run's
+	client *Client
+	kafka  *kgo.Client
+	group  string
+	topics []string
+	opts   consumerOptions
+	queue  *queue
 
-	mu       sync.Mutex
-	assigned map[string]map[int32]*assignment
-	failed   error
-	fail     context.CancelCauseFunc // ends Run
+	mu      sync.Mutex
+	running bool // or it was
+	failed  error
+	fail    context.CancelCauseFunc // ends Run
 
 	committing sync.Mutex // an earlier position may not overtake a later one
+	unknown    map[string]unknownTopic
 }
 
-// NewConsumer connects a consumer that joins its group in [Consumer.Run]'s
-// first poll. The caller runs and closes it. Each topic and its dead-letter
-// topic must exist: an [*UnknownTopicError] tells before an event is lost.
+// NewConsumer makes a consumer, which joins its group when it is run. Each topic
+// and its dead-letter topic must exist: an [*UnknownTopicError] tells before an
+// event is lost.
 func (c *Client) NewConsumer(ctx context.Context, group string, topics []string, options ...ConsumerOption) (*Consumer, error) {
 	o, err := newConsumerOptions(options)
 	if err != nil {
@@ -87,142 +94,137 @@ func (c *Client) NewConsumer(ctx context.Context, group string, topics []string,
 	if group == "" || len(topics) == 0 {
 		return nil, errors.New("a consumer needs a group and topics")
 	}
-	names := append([]string(nil), topics...)
+	names := slices.Clone(topics)
 	for _, topic := range topics {
 		names = append(names, c.cfg.Conventions.DLQTopic(topic))
 	}
 	if _, err := c.details(ctx, names...); err != nil {
 		return nil, err
 	}
-	consumer := &Consumer{client: c, group: group, opts: o, seed: maphash.MakeSeed(), assigned: map[string]map[int32]*assignment{}}
-	for range o.workers {
-		consumer.workers = append(consumer.workers, newWorker())
-	}
-	consumer.kafka, err = c.Open(ctx, append(o.kafka(),
-		kgo.ConsumerGroup(group),
-		kgo.ConsumeTopics(topics...),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { consumer.tally.rebalances.Add(1) }),
-		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, gone map[string][]int32) { consumer.revoked(ctx, gone) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { consumer.lost(gone) }),
-		kgo.ProducerLinger(0),
-	)...)
-	if err != nil {
-		return nil, err
-	}
-	return consumer, nil
+	return &Consumer{client: c, group: group, topics: slices.Clone(topics), opts: o, queue: newQueue(*c.cfg.Conventions, topics), unknown: map[string]unknownTopic{}}, nil
 }
 
-// Close leaves the group, which gives its partitions to others at once; a
-// static member's wait for it. Call it after Run has returned.
-func (c *Consumer) Close() { c.kafka.CloseAllowingRebalance() }
+// Stats returns what has been done so far, and what there is to do. It may be
+// called at any time.
+func (c *Consumer) Stats() Stats { return c.queue.numbers() }
 
-// Run handles events until ctx ends, and then returns nil: handlers under way
-// return, within the drain timeout, and what is done is committed. It returns an
-// error when a dead letter was not acknowledged, since going on would lose the
-// event, or when the cluster refuses the group. It is called once.
+// Pause lets nothing more begin: what is under way ends, what waits for its
+// retry goes on waiting, nothing is fetched. The consumer stays in its group and
+// keeps its partitions. It may be called at any time, also by a handler.
+func (c *Consumer) Pause() { c.queue.hold(true) }
+
+// Resume ends a Pause.
+func (c *Consumer) Resume() { c.queue.hold(false) }
+
+// ErrRunOnce is returned by [Consumer.Run] when it was called before.
+var ErrRunOnce = errors.New("a consumer runs once")
+
+// ErrHandlersLeft is wrapped by the error of [Consumer.Run] when handlers have
+// not returned although their contexts ended. They are left behind; their
+// events were not committed.
+var ErrHandlersLeft = errors.New("handlers did not return when their contexts ended")
+
+// Run joins the group and handles events until ctx ends, and then returns nil:
+// handlers under way return, within the drain timeout, what is done is
+// committed, and the group is left. It returns an error when a dead letter was
+// refused, since going on would lose the event; a [*FetchError] when a topic
+// cannot be read; and one when the cluster refuses the group. It is called once.
 func (c *Consumer) Run(ctx context.Context) error {
-	var release context.CancelFunc
-	c.ctx, release = context.WithCancel(context.WithoutCancel(ctx))
-	defer release()
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	c.mu.Lock()
-	c.fail = stop
-	c.mu.Unlock()
-	ended := make(chan struct{})
-	var workers, committer sync.WaitGroup
-	for _, w := range c.workers {
-		workers.Go(func() { w.run(ended, c.work) })
+	if err := c.start(stop); err != nil {
+		return err
 	}
-	committer.Go(func() { c.commitOften(running) })
-
-	err := c.poll(running)
-	stop(nil)
-	committer.Wait()
-	gone := c.takeAll()
-	c.drain(gone)
-	close(ended)
-	workers.Wait()
-	err = errors.Join(err, c.failure(), c.commit(ctx, gone))
-	c.report()
+	handlers, release := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer release(ErrStopped)
+	c.queue.ctx = handlers
+	err := c.join(ctx)
+	if err == nil {
+		err = c.run(running, stop)
+	}
 	if err != nil {
 		return fmt.Errorf("consume as group %s: %w", c.group, err)
 	}
 	return nil
 }
 
-// poll hands records to the workers until ctx ends.
+func (c *Consumer) start(fail context.CancelCauseFunc) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running {
+		return ErrRunOnce
+	}
+	c.running, c.fail = true, fail
+	return nil
+}
+
+// run lets workers, committer and poll loop do their work, and ends them.
+func (c *Consumer) run(ctx context.Context, stop context.CancelCauseFunc) error {
+	var workers, committer sync.WaitGroup
+	for range c.opts.workers {
+		workers.Go(c.work)
+	}
+	committer.Go(func() { c.commitOften(ctx) })
+
+	c.stopWith(c.poll(ctx))
+	stop(nil)
+	committer.Wait()
+	all := c.queue.stop()
+	drained := c.drain(all, ErrStopped)
+	c.stopWith(c.commit(ctx, c.kafka, all))
+	c.leave(ctx)
+	if drained {
+		workers.Wait()
+	} else {
+		c.stopWith(ErrHandlersLeft)
+	}
+	c.queue.forget(all)
+	c.report()
+	return c.failure()
+}
+
+// poll gives records to the workers, as long as these want more, until ctx ends.
 func (c *Consumer) poll(ctx context.Context) error {
-	for {
+	for c.awaitWanted(ctx) {
 		fetches := c.kafka.PollRecords(ctx, spec.ConsumerMaxPoll)
-		if ctx.Err() != nil {
-			c.kafka.AllowRebalance()
-			return nil
-		}
-		err := fetchError(fetches)
-		if err == nil {
-			c.dispatch(fetches)
+		err := c.judge(fetches)
+		if ctx.Err() == nil && err == nil {
+			fetches.EachPartition(c.queue.deliver)
 		}
 		c.kafka.AllowRebalance()
 		if err != nil {
 			return err
 		}
 	}
-}
-
-// fetchError returns the first error of a poll that waiting does not mend;
-// those that it does are retried by the client itself.
-func fetchError(fetches kgo.Fetches) error {
-	for _, e := range fetches.Errors() {
-		return fmt.Errorf("fetch %s partition %d: %w", e.Topic, e.Partition, e.Err)
-	}
 	return nil
 }
 
-// dispatch gives each record to the worker of its key.
-func (c *Consumer) dispatch(fetches kgo.Fetches) {
-	tasks := make([]task, 0, fetches.NumRecords())
-	hands := make([][]*task, len(c.workers))
-	var full []*assignment
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if len(p.Records) == 0 {
-			return
+// awaitWanted waits until more is to be fetched, and reports that ctx has not
+// ended.
+func (c *Consumer) awaitWanted(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		yes, wait := c.queue.wanted()
+		if yes {
+			return true
 		}
-		a := c.assignment(p.Topic, p.Partition)
-		pause := a.deliver(p.Records, p.HighWatermark, func(r *kgo.Record, number uint64) {
-			tasks = append(tasks, task{assignment: a, record: r, number: number})
-			worker := c.worker(r)
-			hands[worker] = append(hands[worker], &tasks[len(tasks)-1])
-		})
-		if pause {
-			full = append(full, a)
+		var timeout <-chan time.Time
+		if wait > 0 {
+			timeout = time.After(wait)
 		}
-	})
-	for _, a := range full {
-		c.kafka.PauseFetchPartitions(a.name())
-	}
-	for i, hand := range hands {
-		if len(hand) > 0 {
-			c.workers[i].push(hand)
+		select {
+		case <-c.queue.room:
+		case <-timeout:
+		case <-ctx.Done():
 		}
 	}
+	return false
 }
 
-// worker returns the worker of a record: that of its key, or the next one.
-func (c *Consumer) worker(r *kgo.Record) int {
-	if r.Key == nil {
-		c.turn++
-		return c.turn % len(c.workers)
-	}
-	return int(maphash.Bytes(c.seed, r.Key) % uint64(len(c.workers)))
-}
-
-// stopWith ends Run with an error.
+// stopWith ends Run with an error, unless it is nil.
 func (c *Consumer) stopWith(err error) {
+	if err == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = errors.Join(c.failed, err)
@@ -233,4 +235,16 @@ func (c *Consumer) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failed
+}
+
+// report tells the numbers to whom it may concern.
+func (c *Consumer) report() {
+	if c.opts.observe != nil {
+		c.hook("OnStats", func() { c.opts.observe(c.Stats()) })
+	}
+}
+
+// hook calls a hook. Its panic ends Run, since it would come again and again.
+func (c *Consumer) hook(name string, call func()) {
+	c.stopWith(guard(name, func() error { call(); return nil }))
 }

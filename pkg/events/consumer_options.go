@@ -13,15 +13,10 @@ import (
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
-// The defaults of a consumer.
-const (
-	// DefaultDrainTimeout is how long handlers under way may take to return when
-	// the consumer stops or loses their partition. It is well below the 45 s after
-	// which Kafka takes a silent member for dead.
-	DefaultDrainTimeout = 20 * time.Second
-	// commitInterval is how much time of work a crash repeats at most.
-	commitInterval = time.Second
-)
+// DefaultDrainTimeout is how long handlers under way may take to return when
+// the consumer stops or loses their partition. It is well below the 45 s after
+// which Kafka takes a silent member for dead.
+const DefaultDrainTimeout = 20 * time.Second
 
 // ConsumerOption changes what [Client.NewConsumer] makes.
 type ConsumerOption func(*consumerOptions)
@@ -37,6 +32,8 @@ type consumerOptions struct {
 	drain       time.Duration
 	instanceID  string
 	nextGen     bool
+	decode      Decoder
+	problem     func(*FetchError) error
 	deadLetters func(Delivery, Ack, error)
 	observe     func(Stats)
 }
@@ -44,6 +41,7 @@ type consumerOptions struct {
 func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
 	o := consumerOptions{
 		handlers: map[string]Handler{}, workers: spec.ConsumerWorkers, retries: spec.Retries, drain: DefaultDrainTimeout,
+		problem: func(e *FetchError) error { return e },
 		backoff: resilience.Backoff{First: 100 * time.Millisecond, Factor: 2, Max: 30 * time.Second, Jitter: spec.BackoffJitter},
 	}
 	for _, option := range options {
@@ -105,6 +103,16 @@ func WithMiddleware(m ...Middleware) ConsumerOption {
 	return func(o *consumerOptions) { o.middleware = append(o.middleware, m...) }
 }
 
+// Decoder turns the value of a record into the text of an event, for instance
+// one that is framed for a schema registry, and may validate it. Its error
+// dead-letters the record, unless that wraps [ErrNotValidated]: then the record
+// was not judged, and is tried again and again until it is. It is called by
+// several goroutines, may not change the value, and must return when ctx ends.
+type Decoder func(ctx context.Context, topic string, value []byte) ([]byte, error)
+
+// WithDecoder has values decoded by d. By default a value is the text itself.
+func WithDecoder(d Decoder) ConsumerOption { return func(o *consumerOptions) { o.decode = d } }
+
 // WithWorkers says how many events are handled at once. The default is
 // [spec.ConsumerWorkers].
 func WithWorkers(n int) ConsumerOption { return func(o *consumerOptions) { o.workers = n } }
@@ -157,6 +165,13 @@ func WithStaticMembership(instanceID string) ConsumerOption {
 // WithNextGeneration joins by the protocol of KIP-848, of Kafka 4: the broker
 // gives out the partitions, and a rebalance stops nobody.
 func WithNextGeneration() ConsumerOption { return func(o *consumerOptions) { o.nextGen = true } }
+
+// OnProblem has f judge why a partition or a topic is not fetched from: nil goes
+// on with the others, an error ends [Consumer.Run]. It may be told of the same
+// again and again. Without it every [*FetchError] ends Run.
+func OnProblem(f func(*FetchError) error) ConsumerOption {
+	return func(o *consumerOptions) { o.problem = f }
+}
 
 // OnDeadLetter has f told of each event that was dead-lettered, after the letter
 // was acknowledged, from several goroutines.

@@ -53,7 +53,7 @@ func (r *running) end() {
 	if err := <-r.ended; err != nil {
 		r.t.Errorf("the consumer ended with %v", err)
 	}
-	r.Close()
+
 }
 
 // journal remembers what handlers saw.

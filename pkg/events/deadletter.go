@@ -1,7 +1,6 @@
 package events
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,22 +13,30 @@ import (
 )
 
 // deadLetter writes a record to its dead-letter topic and waits for the
-// acknowledgement. Without one the event must not be passed: the error is
-// returned, and the event will be handled again.
-func (c *Consumer) deadLetter(ctx context.Context, t *task, reason error) error {
+// acknowledgement, as long as the partition is this member's: the client sends it
+// again and again, and once. A letter that is refused ends the consumer; without
+// one the event is not passed.
+func (c *Consumer) deadLetter(a *assignment, t *task, d Delivery, reason error) outcome {
 	r := t.record
-	letter := newLetter(*c.client.cfg.Conventions, r, c.group, max(1, t.delivery.Attempt), reason, time.Now())
-	ctx, cancel := context.WithTimeout(ctx, spec.ProducerAckTimeout)
-	defer cancel()
-	stored, err := c.kafka.ProduceSync(ctx, letter).First()
-	if err != nil {
-		return fmt.Errorf("dead-letter %s partition %d offset %d (%w): %w", r.Topic, r.Partition, r.Offset, reason, err)
+	letter := newLetter(*c.client.cfg.Conventions, r, c.group, max(1, t.attempts), reason, time.Now())
+	acked := make(chan error, 1)
+	c.kafka.Produce(a.ctx, letter, func(_ *kgo.Record, err error) { acked <- err })
+	select {
+	case err := <-acked:
+		if a.ctx.Err() != nil && err != nil {
+			return outcome{verdict: dropped}
+		}
+		if err != nil {
+			c.stopWith(fmt.Errorf("dead-letter %s partition %d offset %d (%w): %w", r.Topic, r.Partition, r.Offset, reason, err))
+			return outcome{verdict: dropped}
+		}
+	case <-a.ctx.Done():
+		return outcome{verdict: dropped}
 	}
-	c.tally.deadLettered.Add(1)
-	if c.opts.deadLetters != nil {
-		c.opts.deadLetters(t.delivery, Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}, reason)
+	if told := c.opts.deadLetters; told != nil {
+		c.hook("OnDeadLetter", func() { told(d, Ack{Topic: letter.Topic, Partition: letter.Partition, Offset: letter.Offset}, reason) })
 	}
-	return nil
+	return outcome{verdict: deadLettered}
 }
 
 // newLetter makes the dead letter of a record (K4): the facts are spliced into

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"runtime/debug"
 	"time"
+	"unicode/utf8"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/suokelife/suokectl/pkg/resilience"
@@ -14,76 +16,100 @@ import (
 	"github.com/suokelife/suokectl/pkg/telemetry"
 )
 
-// work brings a task one try further. It is another member's, or nobody's, when
-// its partition was let go of.
-func (c *Consumer) work(t *task) (wait time.Duration, again bool) {
-	if !t.assignment.begin() {
-		return 0, false
-	}
-	wait, again, err := c.handle(t)
-	if err != nil && t.assignment.ctx.Err() == nil {
-		c.stopWith(err)
-	}
-	if t.assignment.end(t, err == nil && !again) {
-		c.kafka.ResumeFetchPartitions(t.assignment.name())
-	}
-	return wait, again && err == nil
+// ErrDuplicate is returned by a handler that finds an event already handled: it
+// is passed, and counted among the duplicates.
+var ErrDuplicate = errors.New("the event was handled before")
+
+// PanicError is a panic of a handler, a decoder or a hook.
+type PanicError struct {
+	What  string // "the handler" and the like
+	Value any
+	Stack []byte
 }
 
-// handle handles, skips or dead-letters an event, or says that it is to be
-// tried again. An error means that it must not be passed.
-func (c *Consumer) handle(t *task) (wait time.Duration, again bool, err error) {
-	ctx := t.assignment.ctx
-	if t.delivery.Attempt == 0 {
-		if done, err := c.receive(ctx, t); done || err != nil {
-			return 0, false, err
-		}
+func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.What, e.Value) }
+
+// work takes the first record of one line after another a try further, until
+// the queue is stopped.
+func (c *Consumer) work() {
+	for l := c.queue.next(nil, outcome{}); l != nil; {
+		l = c.queue.next(l, c.try(l.assignment, l.head))
 	}
-	t.delivery.Attempt++
-	failure := call(eventContext(ctx, t.delivery), t.handler, t.delivery)
+}
+
+// try handles, skips or dead-letters an event, or says that it is to be tried
+// again.
+func (c *Consumer) try(a *assignment, t *task) outcome {
+	d, err := c.read(a, t.record)
 	switch {
-	case failure == nil:
-		c.opts.window.add(t.delivery.Meta.ID)
-		c.tally.handled.Add(1)
-		return 0, false, nil
-	case ctx.Err() != nil:
-		return 0, false, context.Cause(ctx)
-	case t.delivery.Attempt > c.opts.retries || isPermanent(failure):
-		return 0, false, c.deadLetter(ctx, t, failure)
+	case errors.Is(err, ErrNotValidated):
+		t.unread++
+		return outcome{verdict: retried, wait: c.opts.backoff.Wait(t.unread)}
+	case err != nil:
+		return c.deadLetter(a, t, d, err)
 	}
-	c.tally.retried.Add(1)
-	return c.opts.backoff.Wait(t.delivery.Attempt), true, nil
-}
-
-// receive reads the event and finds its handler, and reports whether there is
-// nothing more to do.
-func (c *Consumer) receive(ctx context.Context, t *task) (done bool, err error) {
-	r := t.record
-	t.delivery = Delivery{Group: c.group, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Headers: r.Headers}
-	event, err := c.client.cfg.Conventions.ParseEvent(r.Value)
-	if err != nil {
-		return true, c.deadLetter(ctx, t, err)
-	}
-	t.delivery.Event = event
-	handler, known := c.opts.handlers[event.Meta.Type]
+	handler, known := c.opts.handlers[d.Meta.Type]
 	switch {
 	case !known && c.opts.unknown == DeadLetterUnknown:
-		return true, c.deadLetter(ctx, t, fmt.Errorf("no handler for the type %q", event.Meta.Type))
+		return c.deadLetter(a, t, d, fmt.Errorf("no handler for the type %q", d.Meta.Type))
 	case !known:
-		c.tally.skipped.Add(1)
-		return true, nil
-	case c.opts.window.has(event.Meta.ID):
-		c.tally.duplicates.Add(1)
-		return true, nil
+		return outcome{verdict: skipped}
+	case c.opts.window.has(d.Meta.ID):
+		return outcome{verdict: duplicate}
 	}
-	t.handler = handler
-	return false, nil
+	t.attempts++
+	d.Attempt = t.attempts
+	return c.weigh(a, t, d, guard("the handler", func() error { return handler(eventContext(a.ctx, d), d) }))
 }
 
-// isPermanent reports that another try would end the same.
-func isPermanent(err error) bool {
-	var permanent *resilience.PermanentError
-	return errors.As(err, &permanent)
+// read makes of a record what a handler is given.
+func (c *Consumer) read(a *assignment, r *kgo.Record) (d Delivery, err error) {
+	d = Delivery{Group: c.group, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Headers: r.Headers}
+	text := r.Value
+	if c.opts.decode != nil {
+		err = guard("the decoder", func() (err error) { text, err = c.opts.decode(a.ctx, r.Topic, text); return err })
+		if err != nil {
+			return d, err
+		}
+	}
+	conventions := c.client.cfg.Conventions
+	if d.Event, err = conventions.ParseEvent(text); err != nil {
+		return d, err
+	}
+	if !utf8.Valid(text) {
+		return d, notUTF8(text)
+	}
+	return d, conventions.CheckTopic(d.Event, a.promised)
+}
+
+// weigh decides what follows a call of a handler.
+func (c *Consumer) weigh(a *assignment, t *task, d Delivery, failure error) outcome {
+	switch {
+	case failure == nil:
+		c.opts.window.add(d.Meta.ID)
+		return outcome{verdict: handled}
+	case errors.Is(failure, ErrDuplicate):
+		return outcome{verdict: duplicate}
+	case a.ctx.Err() != nil:
+		return outcome{verdict: dropped}
+	}
+	wait, ok := c.retry(t.attempts, failure)
+	if !ok {
+		return c.deadLetter(a, t, d, failure)
+	}
+	return outcome{verdict: retried, wait: wait}
+}
+
+// retry says whether an event is tried again, and after which wait.
+func (c *Consumer) retry(attempts int, failure error) (wait time.Duration, ok bool) {
+	service, says := errors.AsType[*resilience.ServiceError](failure)
+	switch {
+	case attempts > c.opts.retries, says && !service.Retry:
+		return 0, false
+	case says && service.Timeout > 0:
+		return service.Timeout, true
+	}
+	return c.opts.backoff.Wait(attempts), true
 }
 
 // eventContext continues the event's trace and request.
@@ -108,41 +134,13 @@ func eventContext(ctx context.Context, d Delivery) context.Context {
 	return ctx
 }
 
-// call turns a panic of the handler into an error: one bad event must not take
-// the service down again and again.
-func call(ctx context.Context, handler Handler, d Delivery) (err error) {
+// guard turns a panic into an error: one bad event must not take the service
+// down again and again.
+func guard(what string, call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the handler panicked: %v", p)
+			err = &PanicError{What: what, Value: p, Stack: debug.Stack()}
 		}
 	}()
-	return handler(ctx, d)
-}
-
-// tally is Stats while it counts.
-type tally struct {
-	handled, retried, skipped, duplicates, deadLettered, rebalances atomic.Int64
-}
-
-// Stats returns what has been done so far, and what there is to do. It may be
-// called at any time.
-func (c *Consumer) Stats() Stats {
-	t := &c.tally
-	s := Stats{
-		Handled: t.handled.Load(), Retried: t.retried.Load(), Skipped: t.skipped.Load(), Duplicates: t.duplicates.Load(),
-		DeadLettered: t.deadLettered.Load(), Rebalances: t.rebalances.Load(),
-	}
-	for _, a := range c.all() {
-		open, lag := a.load()
-		s.InFlight += int64(open)
-		s.Lag += lag
-	}
-	return s
-}
-
-// report tells the numbers to whom it may concern.
-func (c *Consumer) report() {
-	if c.opts.observe != nil {
-		c.opts.observe(c.Stats())
-	}
+	return call()
 }

@@ -3,188 +3,110 @@ package events
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// commitTimeout bounds a commit, also the last one of a consumer that is told to
-// stop.
-const commitTimeout = 5 * time.Second
+// handlerGrace is how long handlers may take to return once their contexts have
+// ended, and leaveTimeout how long leaving the group may take: both are for what
+// does not do as it should.
+const (
+	handlerGrace = time.Second
+	leaveTimeout = 5 * time.Second
+)
 
-func (a *assignment) name() map[string][]int32 { return map[string][]int32{a.topic: {a.partition}} }
+// What a broker sends at once, before decompression, which makes about ten times
+// as much of JSON. More is not faster: polls are small.
+const (
+	fetchPartitionBytes = 256 << 10
+	fetchBytes          = 4 << 20
+)
 
-// assignment returns the partition that records come from, which is this
-// member's: no rebalance comes between a poll and what is done with it.
-func (c *Consumer) assignment(topic string, partition int32) *assignment {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.assigned[topic] == nil {
-		c.assigned[topic] = map[int32]*assignment{}
-	}
-	a := c.assigned[topic][partition]
-	if a == nil {
-		a = newAssignment(c.ctx, topic, partition)
-		c.assigned[topic][partition] = a
-	}
-	return a
+// Why the context of a handler has ended; see [context.Cause].
+var (
+	// ErrRevoked says that the partition is, or soon will be, another member's.
+	ErrRevoked = errors.New("the partition goes to another member of the group")
+	// ErrStopped says that the consumer has to stop.
+	ErrStopped = errors.New("the consumer has to stop")
+)
+
+// join opens the Kafka client, which joins the group.
+func (c *Consumer) join(ctx context.Context) error {
+	opts := append(c.opts.kafka(),
+		kgo.ConsumerGroup(c.group),
+		kgo.ConsumeTopics(c.topics...),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepRetryableFetchErrors(), // a topic that is gone is one of them
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { c.queue.rebalanced() }),
+		kgo.OnPartitionsRevoked(func(ctx context.Context, client *kgo.Client, gone map[string][]int32) { c.revoked(ctx, client, gone) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { c.lost(gone) }),
+		kgo.ProducerLinger(0),
+		kgo.ProducerBatchMaxBytes(maxBatch), // a dead letter is longer than its event: the broker decides
+	)
+	client, err := c.client.Open(ctx, opts...)
+	c.kafka, c.queue.kafka = client, client
+	return err
 }
 
-// take removes partitions from those of this member.
-func (c *Consumer) take(gone map[string][]int32) []*assignment {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var taken []*assignment
-	for topic, partitions := range gone {
-		for _, partition := range partitions {
-			if a := c.assigned[topic][partition]; a != nil {
-				taken = append(taken, a)
-				delete(c.assigned[topic], partition)
-			}
-		}
-	}
-	return taken
-}
-
-func (c *Consumer) takeAll() []*assignment {
-	all := c.all()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.assigned)
-	return all
-}
-
-func (c *Consumer) all() []*assignment {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var all []*assignment
-	for _, partitions := range c.assigned {
-		for _, a := range partitions {
-			all = append(all, a)
-		}
-	}
-	return all
+// leave gives the partitions to others at once; those of a static member wait
+// for it.
+func (c *Consumer) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	c.kafka.AllowRebalance()
+	_ = c.kafka.LeaveGroupContext(ctx) // if it cannot, the broker finds out when the session ends
+	c.kafka.Close()
 }
 
 // revoked lets go of partitions in order: nothing new is begun, what is under
 // way may end, and what is done is committed before another member goes on.
-func (c *Consumer) revoked(ctx context.Context, gone map[string][]int32) {
-	taken := c.take(gone)
-	c.drain(taken)
-	if err := c.commit(ctx, taken); err != nil {
+func (c *Consumer) revoked(ctx context.Context, client *kgo.Client, gone map[string][]int32) {
+	of := c.queue.of(gone)
+	c.drain(of, ErrRevoked)
+	if err := c.commit(ctx, client, of); err != nil {
 		c.stopWith(err)
 	}
-	c.kafka.ResumeFetchPartitions(gone) // whoever gets one back starts anew
+	c.queue.forget(of)
 }
 
 // lost lets go of partitions that are another member's already.
 func (c *Consumer) lost(gone map[string][]int32) {
-	for _, a := range c.take(gone) {
-		a.close()
-		a.cancel()
+	of := c.queue.of(gone)
+	c.queue.close(of)
+	for _, a := range of {
+		a.cancel(ErrRevoked)
 	}
-	c.kafka.ResumeFetchPartitions(gone)
+	c.queue.forget(of)
 }
 
-// drain waits for the handlers of partitions.
-func (c *Consumer) drain(gone []*assignment) {
-	deadline := make(chan time.Time)
-	timer := time.AfterFunc(c.opts.drain, func() { close(deadline) })
+// drain lets nothing of partitions begin and waits for their handlers. At the
+// deadline the contexts of these end, and a little later they are waited for no
+// longer, of which it tells.
+func (c *Consumer) drain(of []*assignment, why error) (drained bool) {
+	c.queue.close(of)
+	drained = quiet(of, c.opts.drain)
+	for _, a := range of {
+		a.cancel(why)
+	}
+	return drained || quiet(of, handlerGrace)
+}
+
+// quiet waits until nothing of partitions runs, or for so long.
+func quiet(of []*assignment, patience time.Duration) bool {
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	for _, a := range gone {
-		a.close()
-	}
-	for _, a := range gone {
-		a.drain(deadline)
-	}
-}
-
-// commitOften commits what is done, and tells the numbers.
-func (c *Consumer) commitOften(ctx context.Context) {
-	tick := time.NewTicker(commitInterval)
-	defer tick.Stop()
-	for {
+	for _, a := range of {
 		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		if err := c.commit(ctx, nil); err != nil && ctx.Err() == nil {
-			c.stopWith(err)
-		}
-		c.report()
-	}
-}
-
-// commit commits what is done of the partitions given, or of all that are this
-// member's, also when ctx has ended. When the group has moved on meanwhile it is
-// void: others handle those events again.
-func (c *Consumer) commit(ctx context.Context, of []*assignment) error {
-	c.committing.Lock()
-	defer c.committing.Unlock()
-	if of == nil {
-		of = c.all()
-	}
-	offsets := map[string]map[int32]kgo.EpochOffset{}
-	for _, a := range of {
-		if at, ok := a.position(); ok {
-			if offsets[a.topic] == nil {
-				offsets[a.topic] = map[int32]kgo.EpochOffset{}
-			}
-			offsets[a.topic][a.partition] = at
+		case <-a.quiet:
+		case <-timer.C:
+			return false
 		}
 	}
-	if len(offsets) == 0 {
-		return nil
-	}
-	if err := c.send(ctx, offsets); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	for _, a := range of {
-		if at, ok := offsets[a.topic][a.partition]; ok {
-			a.committed(at)
-		}
-	}
-	return nil
-}
-
-// send asks the group's coordinator to keep the offsets. What it refuses for a
-// member that is none any more is no error, and neither is a time-out: the next
-// commit says more.
-func (c *Consumer) send(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-	defer cancel()
-	var refused error
-	c.kafka.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, r *kmsg.OffsetCommitResponse, err error) {
-		refused = err
-		if err == nil {
-			refused = refusal(r)
-		}
-	})
-	if refused == nil || isStaleMember(refused) || errors.Is(refused, context.DeadlineExceeded) {
-		return nil
-	}
-	return refused
-}
-
-func refusal(r *kmsg.OffsetCommitResponse) error {
-	for _, topic := range r.Topics {
-		for _, p := range topic.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return fmt.Errorf("%s partition %d: %w", topic.Topic, p.Partition, err)
-			}
-		}
-	}
-	return nil
-}
-
-// isStaleMember reports that a commit came from a member that the group does
-// not know any more.
-func isStaleMember(err error) bool {
-	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) ||
-		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.StaleMemberEpoch) ||
-		errors.Is(err, kerr.FencedMemberEpoch) || errors.Is(err, kerr.FencedInstanceID)
+	return true
 }

@@ -1,6 +1,9 @@
 package events
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // window remembers the last ids that were added.
 type window struct {
@@ -36,6 +39,7 @@ func (w *window) add(id string) {
 	if _, ok := w.ids[id]; ok {
 		return
 	}
+	id = strings.Clone(id) // it is a part of its event's text
 	delete(w.ids, w.ring[w.at])
 	w.ring[w.at] = id
 	w.ids[id] = struct{}{}
