@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/suokelife/suokectl/internal/app"
@@ -16,7 +19,8 @@ import (
 
 // RenderOptions are what `discover gateway render` needs.
 type RenderOptions struct {
-	IO *iostreams.IOStreams
+	IO     *iostreams.IOStreams
+	Output output.Flags
 
 	Names         []string
 	Registrations []string // files in the specification's form, for more names
@@ -40,12 +44,15 @@ plugin; it has to be installed and listed in Kong's setting "plugins".
 
 The form "dns" is for stock Kong with KONG_DNS_RESOLVER=HOST:8600, Consul's DNS: the
 host is an SRV name (RFC 2782), so that each instance's own port is dialled. It
-takes one tag at most, as Consul's DNS does.`,
+takes one tag at most, as Consul's DNS does.
+
+-o json writes the same configuration as JSON, which Kong reads, too.`,
 		Example: `suokectl discover gateway render auth-service --tag prod --path /auth
 suokectl discover gateway render auth-service user-service --form dns
 suokectl discover gateway render auth-service --form dns --tag prod --protocol grpc --path /suokelife.auth.v1.AuthService/
 printf 'consul: {service: {name: cart-service, version: v1, tags: [prod]}}' > cart.yaml
-suokectl discover gateway render -f cart.yaml --tag prod > kong.yaml`,
+suokectl discover gateway render -f cart.yaml --tag prod > kong.yaml
+suokectl discover gateway render auth-service --path /auth -o json > kong.json`,
 		ValidArgsFunction: serviceNames(f),
 		RunE: func(_ *cobra.Command, args []string) error {
 			opts.Names = args
@@ -59,6 +66,7 @@ suokectl discover gateway render -f cart.yaml --tag prod > kong.yaml`,
 		},
 	}
 	opts.bind(cmd)
+	opts.Output.Bind(cmd)
 	return cmd
 }
 
@@ -100,13 +108,32 @@ func runRender(opts *RenderOptions) error {
 	if err != nil {
 		return failure.WithCode(err, 2)
 	}
-	if err := output.Text(opts.IO, "%s", text); err != nil {
+	if err := opts.print(text, services); err != nil {
 		return err
 	}
 	if len(opts.Service.Paths) == 0 {
 		opts.IO.Infof("no route is written: --path says which path leads to a service")
 	}
 	return nil
+}
+
+// print writes the configuration as it is rendered, or in another form of output.
+func (o *RenderOptions) print(text []byte, services []gateway.Service) error {
+	var configuration map[string]any
+	if err := yaml.Unmarshal(text, &configuration); err != nil {
+		return fmt.Errorf("read what was rendered for Kong: %w", err)
+	}
+	view := output.View[map[string]any]{Name: func(map[string]any) string {
+		names := make([]string, len(services))
+		for i, service := range services {
+			names[i] = service.Name
+		}
+		return strings.Join(names, "\n")
+	}}
+	return output.One(o.IO, o.Output, view, configuration, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
 // services are the named ones and then those of the files, all with what the flags say.
