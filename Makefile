@@ -28,6 +28,7 @@ conformance: engines ## the contract suites on real engines
 
 bench: ## ratios against peers
 	go run ./bench/startup
+	go run ./bench/discover
 	go run ./bench/consume
 	go run ./bench/call
 	go run ./bench/batch

@@ -119,7 +119,7 @@ type columnWidths struct{ address, version, health, id int }
 func measure(ios *iostreams.IOStreams, all []discover.Explanation) columnWidths {
 	var w columnWidths
 	for _, e := range all {
-		w.address = max(w.address, ansi.StringWidth(ios.Clean(e.Instance.HostPort())))
+		w.address = max(w.address, ansi.StringWidth(ios.Clean(reach(e.Instance))))
 		w.version = max(w.version, ansi.StringWidth(ios.Clean(e.Instance.Version)))
 		w.health = max(w.health, len(e.Instance.Health))
 		w.id = max(w.id, ansi.StringWidth(ios.Clean(e.Instance.ID)))
@@ -132,7 +132,7 @@ func (t *explainText) instance(e discover.Explanation, w columnWidths) {
 	if !e.Included() {
 		verdict = t.style.Bad("OUT")
 	}
-	fields := []string{verdict, padded(t.ios.Clean(e.Instance.HostPort()), w.address)}
+	fields := []string{verdict, padded(t.ios.Clean(reach(e.Instance)), w.address)}
 	if w.version > 0 {
 		fields = append(fields, padded(t.ios.Clean(e.Instance.Version), w.version))
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -135,7 +136,7 @@ func runProbe(ctx context.Context, opts *ProbeOptions) error {
 		return hinted(err)
 	}
 	results := discover.ProbeAll(ctx, instances, choose, opts.Bounds)
-	if err := output.List(opts.IO, opts.Output, probeView(), results); err != nil {
+	if err := output.List(opts.IO, opts.Output, probeView(results), results); err != nil {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -209,12 +210,14 @@ func days(d time.Duration) string {
 	return plural(int(d/(24*time.Hour)), "day")
 }
 
-func probeView() output.View[discover.ProbeResult] {
+// probeView has a column for the certificates' ends where there is one.
+func probeView(results []discover.ProbeResult) output.View[discover.ProbeResult] {
 	type result = discover.ProbeResult
+	certified := slices.ContainsFunc(results, func(r result) bool { return r.Certificate != nil })
 	return output.View[result]{
 		Name: func(r result) string { return r.Instance.ID },
 		Columns: []output.Column[result]{
-			{Name: "ADDRESS", Whole: true, Value: func(r result) string { return r.Instance.HostPort() }},
+			{Name: "ADDRESS", Whole: true, Value: func(r result) string { return reach(r.Instance) }},
 			{Name: "PROBE", Value: func(r result) string { return r.Kind }},
 			{Name: "ANSWER", Value: answer, Style: func(st iostreams.Style, r result, cell string) string {
 				if r.OK {
@@ -223,7 +226,7 @@ func probeView() output.View[discover.ProbeResult] {
 				return st.Bad(cell)
 			}},
 			{Name: "LATENCY", Value: func(r result) string { return latency(r.LatencyMS) }},
-			{Name: "EXPIRES", Value: expiry, Style: func(st iostreams.Style, r result, cell string) string {
+			{Name: "EXPIRES", Wide: !certified, Value: expiry, Style: func(st iostreams.Style, r result, cell string) string {
 				switch c := r.Certificate; {
 				case c == nil || c.ExpiresIn() > expiresSoon:
 					return cell

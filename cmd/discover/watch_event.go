@@ -66,7 +66,7 @@ func (e event) age() time.Duration { return time.Duration(e.Age * float64(time.S
 func (e event) what() string {
 	switch discover.ChangeKind(e.Type) {
 	case discover.Added:
-		what := "added at " + oneLine(e.After.HostPort()) + ", " + named("version", e.After.Version) + ", " + string(e.After.Health)
+		what := "added at " + oneLine(reach(*e.After)) + ", " + named("version", e.After.Version) + ", " + string(e.After.Health)
 		return what + because(*e.After)
 	case discover.Removed:
 		return fmt.Sprintf("removed, was %s", e.Before.Health)
@@ -85,7 +85,7 @@ func (e event) changed(field discover.Field) string {
 	case discover.FieldHealth:
 		return fmt.Sprintf("%s → %s", was.Health, is.Health) + because(*is)
 	case discover.FieldAddress:
-		return arrow(was.HostPort(), is.HostPort())
+		return arrow(reach(*was), reach(*is))
 	case discover.FieldVersion:
 		return arrow(was.Version, is.Version)
 	case discover.FieldTags:

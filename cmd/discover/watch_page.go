@@ -151,7 +151,7 @@ func (p *page) table(now time.Time, rows []*sighting, columns int) []string {
 func (p *page) layout(now time.Time, rows []*sighting, columns int) []column {
 	plain := func(_ *sighting, cell string) string { return cell }
 	layout := []column{
-		{name: "ADDRESS", cell: func(s *sighting) string { return s.HostPort() }, style: plain},
+		{name: "ADDRESS", cell: func(s *sighting) string { return reach(s.Instance) }, style: plain},
 		{name: "HEALTH", cell: func(s *sighting) string { return string(s.now().Health) }, style: p.healthy},
 		{name: "SINCE", right: true, cell: func(s *sighting) string { return since(s.now(), now) }, style: plain},
 		{name: "FLAPS", cell: func(s *sighting) string { return flaps(s, now) }, style: func(s *sighting, cell string) string { return p.flapped(s, now, cell) }},
