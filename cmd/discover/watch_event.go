@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ type event struct {
 	Flapping bool               `json:"flapping"`    // the instance's health changes too often
 	Error    string             `json:"error"`       // why Consul cannot be asked
 	Age      float64            `json:"age_seconds"` // of the last answer, when stale; for how long it was, when fresh
+
+	outage error // what Error tells
 }
 
 func eventView() output.View[event] {
@@ -50,7 +53,7 @@ func (e event) instance() *discover.Instance {
 func (e event) line() string {
 	switch e.Type {
 	case typeStale:
-		return fmt.Sprintf("Consul cannot be asked: %s; what is shown is %s old", oneLine(e.Error), span(e.age()))
+		return fmt.Sprintf("Consul cannot be asked: %s; what is shown is %s old", outageReason(e.outage), span(e.age()))
 	case typeFresh:
 		return fmt.Sprintf("Consul answers again, after %s", span(e.age()))
 	}
@@ -59,6 +62,15 @@ func (e event) line() string {
 		name += " (flapping)"
 	}
 	return name + " " + e.what()
+}
+
+// outageReason is why Consul cannot be asked, without what was attempted, which a watch repeats.
+func outageReason(err error) string {
+	var request *discover.RequestError
+	if errors.As(err, &request) {
+		return oneLine(request.Reason)
+	}
+	return oneLine(err.Error())
 }
 
 func (e event) age() time.Duration { return time.Duration(e.Age * float64(time.Second)) }

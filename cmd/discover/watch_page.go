@@ -16,6 +16,7 @@ const (
 	stripCells   = 20
 	stripCell    = flapWindow / stripCells
 	leastStrip   = 5  // cells; a narrower strip is left out
+	leastName    = 8  // columns of a service's name beside the counts
 	leastReason  = 20 // columns of the last column
 	mostAddress  = 45 // columns: the longest IPv6 address with its port
 	fairAddress  = 21 // an IPv4 address with its port: a longer one leaves room for other columns
@@ -53,8 +54,11 @@ func (p *page) lines(now time.Time, columns, rows int) []string {
 }
 
 func (p *page) title(now time.Time, columns int) string {
-	name, counts := cut(oneLine(iostreams.Strip(p.service)), columns), p.summary()
+	name, counts := cut(clean(p.service), columns), p.summary()
 	right := "watching for " + span(now.Sub(p.since))
+	if room := columns - columnGap - ansi.StringWidth(counts); room >= leastName {
+		name = cut(name, room)
+	}
 	left := ansi.StringWidth(name) + columnGap + ansi.StringWidth(counts)
 	if left > columns {
 		return p.style.Bold(name)
@@ -82,7 +86,7 @@ func (p *page) banner(columns int) string {
 	if p.update.Err == nil {
 		return ""
 	}
-	text := fmt.Sprintf("STALE, %s old: %s", span(p.update.Age()), oneLine(iostreams.Strip(p.update.Err.Error())))
+	text := fmt.Sprintf("STALE, %s old: %s", span(p.update.Age()), iostreams.Strip(outageReason(p.update.Err)))
 	return p.style.Bad(cut(text, columns))
 }
 

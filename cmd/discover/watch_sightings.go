@@ -86,7 +86,7 @@ func (s *sightings) reach(update discover.Update, now time.Time) []event {
 		if was == nil {
 			s.outages = append(s.outages, period{from: now})
 		}
-		e.Type, e.Error, e.Age = typeStale, update.Err.Error(), update.Age().Seconds()
+		e.Type, e.Error, e.Age, e.outage = typeStale, update.Err.Error(), update.Age().Seconds(), update.Err
 	case update.Err == nil && was != nil:
 		last := &s.outages[len(s.outages)-1]
 		last.to = now

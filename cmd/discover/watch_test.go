@@ -308,7 +308,7 @@ func TestWatchTable(t *testing.T) {
 	s.report("pay-service-127.0.0.1-2", discover.Critical, hostile+strings.Repeat(" long", 60))
 	s.set(3, discover.Warning, "slow", func(r *discover.Registration) { r.Version = "v1" + hostile })
 	s.set(4, discover.Passing, "", func(r *discover.Registration) { r.Address = "2001:db8:1234:5678:9abc:def0:1234:5678" })
-	for _, columns := range []int{10, 40, 60, 80, 160} {
+	for _, columns := range []int{10, 40, 44, 60, 80, 160} {
 		t.Run(fmt.Sprint(columns), func(t *testing.T) {
 			w := watch(t, s.server.Addr(), onTTY(columns, 24), "pay-service")
 			await(t, w.page, "q le")
@@ -326,6 +326,7 @@ func TestWatchTable(t *testing.T) {
 			want := map[int]string{
 				10:  `pay-servi…`,
 				40:  `(?s)ADDRESS +HEALTH +SINCE +FLAPS\n127\.0\.0\.1:1 +passing`,
+				44:  `(?s)^pay-servi…  2 passing, 1 warning, 1 critical\n`,
 				60:  `(?s)ADDRESS +HEALTH +SINCE +FLAPS +LAST \w+ *\n`,
 				80:  `(?s)pay-service  2 passing, 1 warning, 1 critical +watching for \d+s\nADDRESS +VERSION +HEALTH`,
 				160: `(?s)LAST 5m +WHY *\n.*critical +\S+ +0 +\S+▁+ +\S*evil`,
@@ -376,7 +377,7 @@ func TestWatchTableTellsAnOutage(t *testing.T) {
 	w := watch(t, s.server.Addr(), onTTY(100, 24), "pay-service")
 	await(t, w.page, `127\.0\.0\.1:1 .*passing`)
 	s.restart(func() {
-		await(t, w.page, `(?s)\nSTALE, \d+s old: .*refused.*127\.0\.0\.1:1 .*passing.*Consul cannot be asked`)
+		await(t, w.page, `(?s)\nSTALE, \d+s old: connection refused; .*127\.0\.0\.1:1 .*passing.*Consul cannot be asked`)
 	})
 	page := await(t, w.page, `(?s)^pay-service  no instance is there.*127\.0\.0\.1:1 .*gone.*Consul answers again`)
 	if strings.Contains(page, "STALE") {
