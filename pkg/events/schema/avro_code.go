@@ -116,9 +116,13 @@ func (s *avroSchema) appendPlain(b []byte, n *avro.SchemaNode, v any) ([]byte, e
 	case string:
 		return appendText(b, v)
 	case float32:
-		return appendFloat(b, float64(v), 32), nil
+		if text := notFinite(float64(v)); text != "" {
+			return appendText(b, text)
+		}
 	case float64:
-		return appendFloat(b, v, 64), nil
+		if text := notFinite(v); text != "" {
+			return appendText(b, text)
+		}
 	}
 	text, err := json.Marshal(v)
 	return append(b, text...), err
@@ -195,15 +199,15 @@ func appendText(b []byte, text string) ([]byte, error) {
 	return append(b, quoted...), err
 }
 
-// appendFloat writes what JSON has no number for as Java does.
-func appendFloat(b []byte, number float64, bits int) []byte {
+// notFinite is the text for what JSON has no number for, as Java writes it.
+func notFinite(number float64) string {
 	switch {
 	case math.IsNaN(number):
-		return append(b, `"NaN"`...)
+		return "NaN"
 	case math.IsInf(number, 1):
-		return append(b, `"Infinity"`...)
+		return "Infinity"
 	case math.IsInf(number, -1):
-		return append(b, `"-Infinity"`...)
+		return "-Infinity"
 	}
-	return strconv.AppendFloat(b, number, 'g', -1, bits)
+	return ""
 }

@@ -140,14 +140,14 @@ func (c *jsonComparison) patterns(w, r *jsonschema.Schema) []Violation {
 }
 
 func (c *jsonComparison) patternRead(pattern *regexp.Regexp, w, read *jsonschema.Schema) []Violation {
+	if same := patternOf(w, pattern); same != nil {
+		return c.schemas(same, read)
+	}
 	var out []Violation
 	for _, name := range bothKeys(w.Properties, nil) {
 		if pattern.MatchString(name) {
 			out = append(out, at(name, c.schemas(w.Properties[name], read))...)
 		}
-	}
-	if same := patternOf(w, pattern); same != nil {
-		return append(out, c.schemas(same, read)...)
 	}
 	for _, other := range sortedPatterns(w.PatternProperties) {
 		out = append(out, c.schemas(w.PatternProperties[other], read)...)
