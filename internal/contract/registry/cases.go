@@ -38,7 +38,7 @@ func closed(required, properties string) string {
 }
 
 func cases() []testCase {
-	return slices.Concat(registering(), finding(), verdicts(), configuring(), deleting())
+	return slices.Concat(registering(), finding(), referring(), verdicts(), published(), configuring(), deleting())
 }
 
 func registering() []testCase {
@@ -63,10 +63,10 @@ func registering() []testCase {
 			}
 		}},
 		testCase{name: "white space is not another schema", check: func(r *registry) {
-			spaced := avro(strings.ReplaceAll(user["schema"], ":", " : "))
+			spaced := avro(strings.ReplaceAll(user.text(), ":", " : "))
 			r.equal("id", r.register(spaced), r.register(user))
 		}}.but("a schema is its text: with other white space it gets another id", func(r *registry) {
-			spaced := avro(strings.ReplaceAll(user["schema"], ":", " : "))
+			spaced := avro(strings.ReplaceAll(user.text(), ":", " : "))
 			if r.register(spaced) == r.register(user) {
 				r.t.Fatal("one id: the difference is gone")
 			}
@@ -119,12 +119,12 @@ func finding() []testCase {
 			r.register(userOptional)
 			got := r.ok(r.do("GET", "/subjects/SUBJECT/versions/1", nil))
 			r.equal("id", got.field("id"), id)
-			r.equal("schema", got.field("schema"), user["schema"])
+			r.equal("schema", got.field("schema"), user.text())
 		}},
 		{name: "by id", check: func(r *registry) {
 			id := r.register(user)
 			got := r.ok(r.do("GET", sprintf("/schemas/ids/%.0f", id), nil))
-			r.equal("schema", got.field("schema"), user["schema"])
+			r.equal("schema", got.field("schema"), user.text())
 		}},
 		{name: "versions of an id", check: func(r *registry) {
 			id := r.register(avro(`{"type":"record","name":"Lonely","fields":[]}`))

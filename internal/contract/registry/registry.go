@@ -28,7 +28,7 @@ func Run(t *testing.T, engine Engine, baseURL string) {
 	run := fmt.Sprintf("contract-%d-", time.Now().UnixNano())
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
-			r := &registry{t: t, base: baseURL, subject: run + strings.ReplaceAll(c.name, " ", "-") + "-value"}
+			r := &registry{t: t, base: baseURL, subject: run + subjectOf(c.name)}
 			if d, ok := c.differs[engine]; ok {
 				t.Attr("differs", d.why)
 				d.check(r)
@@ -37,6 +37,16 @@ func Run(t *testing.T, engine Engine, baseURL string) {
 			c.check(r)
 		})
 	}
+}
+
+// subjectOf makes a subject of a case's name.
+func subjectOf(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, name) + "-value"
 }
 
 type testCase struct {
@@ -132,10 +142,22 @@ func (r *registry) equal(what string, got, want any) {
 }
 
 // schema is the body of a request. Avro is sent without a type, as old clients do.
-type schema map[string]string
+type schema map[string]any
 
-func avro(text string) schema { return schema{"schema": text} }
-func js(text string) schema   { return schema{"schema": text, "schemaType": "JSON"} }
+func avro(text string) schema  { return schema{"schema": text} }
+func js(text string) schema    { return schema{"schema": text, "schemaType": "JSON"} }
+func proto(text string) schema { return schema{"schema": text, "schemaType": "PROTOBUF"} }
+
+func (s schema) text() string { text, _ := s["schema"].(string); return text }
+
+// refers adds a reference to version 1 of a subject.
+func (s schema) refers(name, subject string) schema {
+	out := schema{"references": []any{map[string]any{"name": name, "subject": subject, "version": 1}}}
+	for k, v := range s {
+		out[k] = v
+	}
+	return out
+}
 
 func (r *registry) register(s schema) float64 {
 	r.t.Helper()
