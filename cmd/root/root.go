@@ -52,6 +52,7 @@ machine, and "suokectl demo" tells its story.`,
 				context.AfterFunc(ctx, cancel)
 				cmd.SetContext(ctx)
 			}
+			f.IO.Until(cmd.Context())
 			return nil
 		},
 	}

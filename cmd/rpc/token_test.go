@@ -1,12 +1,19 @@
 package rpc_test
 
 import (
+	"context"
 	"encoding/base64"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/suokelife/suokectl/cmd/root"
+	"github.com/suokelife/suokectl/internal/app"
+	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/internal/iostreams"
 )
 
 func secretFile(t *testing.T, mode os.FileMode) string {
@@ -56,5 +63,22 @@ func TestInspectedTokensAreSafeOnATerminal(t *testing.T) {
 	code, _, stderr := run(t.Context(), t, true, "rpc", "token", "verify", path, "--key", secretFile(t, 0o600))
 	if code != 1 || strings.ContainsAny(stderr, "\x1b\u202e") || !strings.Contains(stderr, `"none"`) {
 		t.Errorf("code %d, %q", code, stderr)
+	}
+}
+
+// Whoever has typed a command that waits for a token gets away by Ctrl-C.
+func TestReadingATokenIsGivenUp(t *testing.T) {
+	for _, verb := range []string{"inspect", "verify"} {
+		silent, writer := io.Pipe()
+		ios, _, _, _ := iostreams.Test()
+		ios.In = silent
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(failure.ErrInterrupted)
+		f := &app.Factory{IO: ios, Version: "test", Dir: t.TempDir(), Getenv: func(string) string { return "" }}
+		code := root.Run(ctx, f, []string{"rpc", "token", verb})
+		if code != failure.CodeInterrupted {
+			t.Errorf("%s: exit %d", verb, code)
+		}
+		_ = writer.Close()
 	}
 }

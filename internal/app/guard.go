@@ -37,19 +37,12 @@ func (f *Factory) Guard(ctx context.Context, what string) error {
 func (f *Factory) ask(ctx context.Context, name, what string) error {
 	f.IO.Infof("context %q is protected: %s", name, what)
 	f.IO.Infof("type the context's name to go on:")
-	answer := make(chan string, 1)
-	// The read cannot be interrupted; it ends with the process.
-	go func() {
-		line, _ := bufio.NewReader(f.IO.In).ReadString('\n')
-		answer <- strings.TrimSpace(line)
-	}()
-	select {
-	case typed := <-answer:
-		if typed == name {
-			return nil
-		}
-		return fmt.Errorf("not confirmed: %q is not %q; nothing was changed", typed, name)
-	case <-ctx.Done():
+	line, err := bufio.NewReader(f.IO.In).ReadString('\n')
+	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if typed := strings.TrimSpace(line); typed != name {
+		return fmt.Errorf("not confirmed: %q is not %q; nothing was changed", typed, name)
+	}
+	return nil
 }

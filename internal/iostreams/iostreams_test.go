@@ -1,8 +1,12 @@
 package iostreams_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"pgregory.net/rapid"
@@ -41,6 +45,25 @@ func TestStripLeavesNothingThatDeceives(t *testing.T) {
 			t.Fatalf("Strip is not idempotent: %q then %q", got, again)
 		}
 	})
+}
+
+func TestInputEndsWithItsContext(t *testing.T) {
+	ios, in, _, _ := iostreams.Test()
+	in.WriteString("all of it")
+	ios.Until(t.Context())
+	if text, err := io.ReadAll(ios.In); err != nil || string(text) != "all of it" {
+		t.Errorf("read %q, %v", text, err)
+	}
+	silent, writer := io.Pipe()
+	defer writer.Close()
+	ios.In = silent
+	given := errors.New("given up")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ios.Until(ctx)
+	time.AfterFunc(10*time.Millisecond, func() { cancel(given) })
+	if _, err := io.ReadAll(ios.In); !errors.Is(err, given) {
+		t.Errorf("the read ended with %v", err)
+	}
 }
 
 func FuzzStrip(f *testing.F) {

@@ -95,7 +95,7 @@ func (s *Screen) Close(lines []string) error {
 	s.end()
 	s.running.Wait()
 	if s.raw != nil {
-		if err := term.Restore(int(s.ios.In.(*os.File).Fd()), s.raw); err != nil {
+		if err := term.Restore(int(s.ios.stdin().(*os.File).Fd()), s.raw); err != nil {
 			return fmt.Errorf("restore the terminal: %w", err)
 		}
 	}
@@ -142,8 +142,8 @@ func difference(shown, next frame) string {
 
 func (s *Screen) read(ctx context.Context) {
 	key := make([]byte, 1)
-	for awaitInput(ctx, s.ios.In) {
-		if n, err := s.ios.In.Read(key); err != nil || n == 0 {
+	for awaitInput(ctx, s.ios.stdin()) {
+		if n, err := s.ios.stdin().Read(key); err != nil || n == 0 {
 			return
 		}
 		select {
