@@ -40,6 +40,8 @@ type BatchOptions struct {
 	Output        output.Flags
 	definitions
 	connection
+
+	prepared bool // the calls are what is tried from now on
 }
 
 // NewCmdBatch returns the verb; runF replaces its run in tests.
@@ -159,6 +161,7 @@ func runBatch(ctx context.Context, opts *BatchOptions) error {
 	if err := caller.Prepare(ctx); err != nil {
 		return explain(err, opts.Target)
 	}
+	opts.prepared = true
 	journal, err := opts.journal()
 	if err != nil {
 		return err
@@ -197,11 +200,11 @@ func (o *BatchOptions) caller(ctx context.Context) (*batch.Caller, error) {
 	if request.Descriptors, err = o.given(&o.connection); err != nil {
 		return nil, err
 	}
-	if o.Verbose > 0 {
-		var mu sync.Mutex
-		o.Retry.OnRetry = func(a rpc.Attempt) {
-			mu.Lock()
-			defer mu.Unlock()
+	var mu sync.Mutex
+	o.Retry.OnRetry = func(a rpc.Attempt) {
+		mu.Lock()
+		defer mu.Unlock()
+		if o.Verbose > 0 || !o.prepared {
 			showAttempt(o.IO, a)
 		}
 	}

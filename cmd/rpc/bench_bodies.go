@@ -21,7 +21,7 @@ func (o *BenchOptions) bodies(d *rpc.Descriptors, input protoreflect.MessageDesc
 	if o.DataTemplate != "" {
 		return o.generated(d, input)
 	}
-	source, err := open(o.Data, o.IO.In)
+	source, err := open(o.Data, o.IO)
 	if err != nil {
 		return nil, err
 	}

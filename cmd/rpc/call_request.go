@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/suokelife/suokectl/internal/failure"
+	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/pkg/rpc"
 	"github.com/suokelife/suokectl/pkg/spec"
 	"github.com/suokelife/suokectl/pkg/telemetry"
@@ -48,14 +49,17 @@ func (o *CallOptions) open() (io.ReadCloser, error) {
 	if o.body != nil {
 		return io.NopCloser(strings.NewReader(*o.body)), nil
 	}
-	return open(o.Data, o.IO.In)
+	return open(o.Data, o.IO)
 }
 
 // open returns the request's messages: the JSON itself, a file's or stdin's.
-func open(data string, stdin io.Reader) (io.ReadCloser, error) {
+func open(data string, ios *iostreams.IOStreams) (io.ReadCloser, error) {
 	switch {
 	case data == "-", data == "@-":
-		return io.NopCloser(stdin), nil
+		if ios.StdinTTY() {
+			ios.Infof("reading the request from the terminal; Ctrl-D ends it")
+		}
+		return io.NopCloser(ios.In), nil
 	case strings.HasPrefix(data, "@"):
 		file, err := os.Open(data[1:])
 		if err != nil {

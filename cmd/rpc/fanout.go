@@ -91,7 +91,7 @@ func runFanout(ctx context.Context, opts *FanoutOptions) error {
 	if request.Descriptors, err = opts.given(&opts.connection); err != nil {
 		return err
 	}
-	source, err := open(opts.Data, opts.IO.In)
+	source, err := open(opts.Data, opts.IO)
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,9 @@ func runHealth(ctx context.Context, opts *HealthOptions) error {
 	if opts.Watch {
 		return watchHealth(ctx, opts, list)
 	}
+	if !opts.AllInstances {
+		opts.Retry.OnRetry = func(a rpc.Attempt) { showAttempt(opts.IO, a) }
+	}
 	answers := each(ctx, list, opts.dialer(), opts.RPCOptions, opts.ask)
 	if err := output.List(opts.IO, opts.Output, opts.view(), answers); err != nil {
 		return err
@@ -149,6 +152,9 @@ func (o *HealthOptions) ask(ctx context.Context, in instance, channel *rpc.Chann
 	if err == nil {
 		answer, err = grpc_health_v1.NewHealthClient(channel).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: o.Service})
 		err = channel.Explain(err)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // says which bound it was
 	}
 	h.Time, h.LatencyMS = time.Now().UTC(), float64(time.Since(start).Microseconds())/1e3
 	h.say(answer.GetStatus(), err)

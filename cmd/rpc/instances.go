@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 
+	"google.golang.org/grpc/status"
+
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/pkg/discover"
 	"github.com/suokelife/suokectl/pkg/rpc"
@@ -85,6 +87,10 @@ func askOne[T any](ctx context.Context, in instance, dial dial, o app.RPCOptions
 func reason(err error) string {
 	if transport, ok := errors.AsType[*rpc.TransportError](err); ok {
 		return transport.Reason.Error()
+	}
+	if raw, ok := err.(interface{ GRPCStatus() *status.Status }); ok { //nolint:errorlint // what wraps one says more
+		s := raw.GRPCStatus()
+		return rpc.CodeName(s.Code()) + ": " + s.Message()
 	}
 	return err.Error()
 }

@@ -43,6 +43,8 @@ type TransportError struct {
 
 func (e *TransportError) Error() string {
 	switch {
+	case errors.Is(e.Reason, ErrRefused) && strings.Contains(e.Detail, e.Target): // the detail says it all over
+		return fmt.Sprintf("%s: %v", e.Target, e.Reason)
 	case errors.Is(e.Reason, ErrPlaintextServer), errors.Is(e.Reason, ErrTLSServer), errors.Is(e.Reason, ErrNotGRPC), errors.Is(e.Reason, ErrNoAnswer):
 		return fmt.Sprintf("%s: %v", e.Target, e.Reason)
 	default:

@@ -78,17 +78,33 @@ func (i *invocation) next(read func() ([]byte, error), number int) (next body, e
 	switch {
 	case errors.Is(err, io.EOF):
 		return body{}, true
-	case err != nil:
+	case err == nil:
+		message, wrong := i.decode(text)
+		if wrong == nil {
+			return body{message: message, method: i.input}, false
+		}
+		err = wrong
+	case notJSON(err) != "":
+		err = &FieldError{Message: string(i.input.Input().FullName()), Reason: notJSON(err)}
+	default:
 		return body{err: &localError{fmt.Errorf("read message %d of the request: %w", number, err)}}, false
 	}
-	message, err := i.decode(text)
-	if err != nil {
-		if i.input.IsStreamingClient() {
-			err = fmt.Errorf("message %d: %w", number, err)
-		}
-		return body{err: &localError{err}}, false
+	if number > 1 || i.input.IsStreamingClient() {
+		err = fmt.Errorf("message %d: %w", number, err)
 	}
-	return body{message: message, method: i.input}, false
+	return body{err: &localError{err}}, false
+}
+
+// notJSON says what is wrong with a text that cannot be read as JSON, "" for any
+// other error of reading it.
+func notJSON(err error) string {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("it is not JSON: %v, at byte %d", syntax, syntax.Offset)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it is not JSON: it ends within a value"
+	}
+	return ""
 }
 
 // decode reads a message by the definition at hand. What does not fit one from

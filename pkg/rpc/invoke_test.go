@@ -95,7 +95,7 @@ func TestJSONThatDoesNotFit(t *testing.T) {
 		{"GetVitals", `{"user":"u"}`, `at user: there is no such field; did you mean "user_id"?`},
 		{"GetVitals", `[]`, "does not fit suokelife.health.v1.GetVitalsRequest: "},
 		{"GetVitals", `{"user_id":"a","user_id":"b"}`, "duplicate"},
-		{"GetVitals", `{"user_id":`, "read message 1 of the request: unexpected EOF"},
+		{"GetVitals", `{"user_id":`, "the JSON does not fit suokelife.health.v1.GetVitalsRequest: it is not JSON: it ends within a value"},
 		{"GetVitals", `{} {}`, "takes one message"},
 		{"RecordVitals", `{"vitals":{"heart_rate":"fast"}}`, "message 1: the JSON does not fit suokelife.health.v1.VitalSigns at vitals.heart_rate: "},
 		{"RecordVitals", `{"vitals":{}} {"vitals":{"measuredAt":"noon"}}`, "message 2: the JSON does not fit google.protobuf.Timestamp at vitals.measuredAt: "},
