@@ -33,6 +33,7 @@ bench: ## ratios against peers
 	go run ./bench/call
 	go run ./bench/batch
 	go run ./bench/load
+	go run ./bench/overhead
 
 docs: ## regenerates completions/, docs/reference and docs/man
 	go run ./internal/gendocs
