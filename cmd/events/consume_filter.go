@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"sync"
 
 	"github.com/itchyny/gojq"
 	"github.com/spf13/cobra"
@@ -38,20 +39,24 @@ func (o *filterFlags) bind(cmd *cobra.Command) {
 	}
 }
 
-// filter decides on records. A value is decoded only when something asks for
-// what is in it.
+// filter decides on records, in several goroutines at the same time. A value is
+// decoded only when something asks for what is in it, and only when the bytes
+// that it must hold are there.
 type filter struct {
 	flags       filterFlags
 	conventions spec.Conventions
 	where       *gojq.Code
-	buffer      []byte
+	clauses     []clause
+	buffers     sync.Pool
 
+	mu           sync.Mutex
 	failed       int64 // records on which the expression failed
 	firstFailure error
 }
 
 func newFilter(flags filterFlags, conventions spec.Conventions) (*filter, error) {
-	f := &filter{flags: flags, conventions: conventions}
+	f := &filter{flags: flags, conventions: conventions, buffers: sync.Pool{New: func() any { return new([]byte) }}}
+	f.clauses = flags.clauses()
 	if flags.Where == "" {
 		return f, nil
 	}
@@ -62,7 +67,26 @@ func newFilter(flags filterFlags, conventions spec.Conventions) (*filter, error)
 	if f.where, err = gojq.Compile(query); err != nil {
 		return nil, failure.Usagef("--where %q: %w", flags.Where, err)
 	}
+	f.clauses = append(f.clauses, clausesOf(query)...)
 	return f, nil
+}
+
+// wanted reports whether there may be a match among records as they are
+// stored; nil when nothing can be said.
+func (f *filter) wanted() func(records []byte) bool {
+	if len(f.clauses) == 0 {
+		return nil
+	}
+	return f.mayHold
+}
+
+func (f *filter) mayHold(records []byte) bool {
+	for i := range f.clauses {
+		if !f.clauses[i].mayHold(records) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *filter) match(r *kgo.Record) bool {
@@ -72,8 +96,10 @@ func (f *filter) match(r *kgo.Record) bool {
 	if f.flags.Contains != "" && !contains(r, f.flags.Contains) {
 		return false
 	}
-	if !f.mayHave(r.Value, f.flags.Type) || !f.mayHave(r.Value, f.flags.CorrelationID) {
-		return false
+	for i := range f.clauses {
+		if c := &f.clauses[i]; c.json && !c.mayHold(r.Value) && !c.mayHold(r.Key) {
+			return false
+		}
 	}
 	return f.hasMeta(r.Value) && (f.where == nil || f.holds(r))
 }
@@ -82,12 +108,6 @@ func contains(r *kgo.Record, text string) bool {
 	needle := []byte(text)
 	return bytes.Contains(r.Value, needle) || bytes.Contains(r.Key, needle) ||
 		slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return bytes.Contains(h.Value, needle) })
-}
-
-// mayHave looks for a text before the envelope is read; a value with escapes in
-// it may spell it otherwise.
-func (f *filter) mayHave(value []byte, text string) bool {
-	return bytes.Contains(value, []byte(text)) || bytes.IndexByte(value, '\\') >= 0
 }
 
 func (f *filter) hasMeta(value []byte) bool {
@@ -102,8 +122,10 @@ func (f *filter) hasMeta(value []byte) bool {
 // holds reports whether the expression's first result is true, as jq's own
 // select takes truth: anything but false and null.
 func (f *filter) holds(r *kgo.Record) bool {
-	f.buffer = events.AppendRecord(f.buffer[:0], r)
-	decoder := json.NewDecoder(bytes.NewReader(f.buffer))
+	buffer := f.buffers.Get().(*[]byte)
+	defer f.buffers.Put(buffer)
+	*buffer = events.AppendRecord((*buffer)[:0], r)
+	decoder := json.NewDecoder(bytes.NewReader(*buffer))
 	decoder.UseNumber()
 	var record any
 	if err := decoder.Decode(&record); err != nil {
@@ -117,6 +139,8 @@ func (f *filter) holds(r *kgo.Record) bool {
 }
 
 func (f *filter) fail(err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.failed++; f.failed == 1 {
 		f.firstFailure = err
 	}

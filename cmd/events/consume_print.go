@@ -1,12 +1,13 @@
 package events
 
 import (
+	"bytes"
+	"iter"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
+	"sync"
 
+	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/suokelife/suokectl/internal/failure"
@@ -25,72 +26,217 @@ const (
 
 func recordFormats() []string { return []string{formatNDJSON, formatJSON, formatTable, formatRaw} }
 
-// chunk is how much is gathered before it is written.
-const chunk = 256 << 10
-
-// recordPrinter prints records as they come. Bytes are appended by hand to one
-// buffer: a record costs no allocation and no system call of its own.
-type recordPrinter struct {
-	ios    *iostreams.IOStreams
-	format string
-	buffer []byte
-	count  int64
-	table  *output.Stream[*kgo.Record] // in place of the buffer
+// printFlags say how records are printed.
+type printFlags struct {
+	Output string
+	// Format is a layout of the user's own, in place of Output.
+	Format string
+	// Delimiter ends each value of raw, KeyDelimiter the key before it, which
+	// is left out when it is empty.
+	Delimiter, KeyDelimiter string
+	Count                   int64 // 0 is no limit
 }
 
-func newRecordPrinter(ios *iostreams.IOStreams, format string, view output.View[*kgo.Record]) (*recordPrinter, error) {
-	if !slices.Contains(recordFormats(), format) {
-		return nil, failure.WithHint(failure.Usagef("unknown output format %q", format), "use one of "+strings.Join(recordFormats(), ", "))
+func (o *printFlags) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&o.Output, "output", "o", formatNDJSON, "output `format`: "+strings.Join(recordFormats(), ", "))
+	flags.StringVar(&o.Format, "format", "", "`layout` of a record, such as '%k %s\\n'")
+	flags.StringVar(&o.Delimiter, "delimiter", `\n`, "what ends a value of raw, such as \\0")
+	flags.StringVar(&o.KeyDelimiter, "key-delimiter", "", "what ends the key before a value of raw; keys are left out when empty")
+	flags.Int64VarP(&o.Count, "count", "n", 0, "end after this `number` of records; 0 is no limit")
+	cmd.MarkFlagsMutuallyExclusive("output", "format")
+	for _, name := range []string{"format", "delimiter", "key-delimiter", "count"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
-	p := &recordPrinter{ios: ios, format: format}
-	if format != formatTable {
-		return p, nil
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(recordFormats(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// layout returns how a record is written; nil for a table.
+func (o *printFlags) layout() (appendFunc, error) {
+	delimiter, err := unescape(o.Delimiter)
+	keyDelimiter, err2 := unescape(o.KeyDelimiter)
+	switch {
+	case o.Count < 0:
+		return nil, failure.Usagef("-n %d is negative", o.Count)
+	case err != nil || err2 != nil:
+		return nil, failure.Usagef("delimiters %q and %q: only %s are escapes", o.Delimiter, o.KeyDelimiter, escapes)
+	case o.Format != "":
+		return parseLayout(o.Format)
+	case o.Output != formatRaw && (delimiter != "\n" || keyDelimiter != ""):
+		return nil, failure.Usagef("--delimiter and --key-delimiter are for -o raw")
 	}
-	var err error
-	p.table, err = output.NewStream(ios, output.Flags{Format: output.Table}, view)
+	switch o.Output {
+	case formatNDJSON:
+		return events.AppendRecord, nil
+	case formatJSON:
+		return appendElement, nil
+	case formatTable:
+		return nil, nil
+	case formatRaw:
+		return appendRaw(delimiter, keyDelimiter), nil
+	}
+	return nil, failure.WithHint(failure.Usagef("unknown output format %q", o.Output), "use one of "+strings.Join(recordFormats(), ", "))
+}
+
+// appendElement appends one of an array, of which the first has a comma too many.
+func appendElement(b []byte, r *kgo.Record) []byte {
+	b = events.AppendRecord(append(b, ",\n"...), r)
+	return b[:len(b)-1] // without its newline
+}
+
+func appendRaw(delimiter, keyDelimiter string) appendFunc {
+	if keyDelimiter == "" {
+		return func(b []byte, r *kgo.Record) []byte { return append(append(b, r.Value...), delimiter...) }
+	}
+	return func(b []byte, r *kgo.Record) []byte {
+		b = append(append(b, r.Key...), keyDelimiter...)
+		return append(append(b, r.Value...), delimiter...)
+	}
+}
+
+// gather is how much text waits to be written together.
+const gather = 64 << 10
+
+// recordPrinter prints records. Pages of them are set by several goroutines at
+// the same time, and printed by one.
+type recordPrinter struct {
+	ios    *iostreams.IOStreams
+	layout appendFunc
+	array  bool
+	limit  int64 // 0 is none
+	pages  sync.Pool
+
+	count  int64
+	buffer []byte
+	table  *output.Stream[*kgo.Record] // in place of text
+}
+
+// page is a run of records on its way to be printed.
+type page struct {
+	text    []byte
+	ends    []int         // of each record in the text
+	records []*kgo.Record // for a table
+}
+
+func newRecordPrinter(ios *iostreams.IOStreams, flags printFlags, view output.View[*kgo.Record]) (*recordPrinter, error) {
+	layout, err := flags.layout()
+	if err != nil {
+		return nil, err
+	}
+	p := &recordPrinter{ios: ios, layout: layout, limit: flags.Count, pages: sync.Pool{New: func() any { return new(page) }}}
+	p.array = flags.Format == "" && flags.Output == formatJSON
+	if layout == nil {
+		p.table, err = output.NewStream(ios, output.Flags{Format: output.Table}, view)
+	}
 	return p, err
 }
 
-func (p *recordPrinter) add(r *kgo.Record) error {
-	p.count++
-	if p.table != nil {
-		return p.table.Write(r)
+// set makes a page of the records that match. It may be called by several
+// goroutines, and keeps nothing of the records.
+func (p *recordPrinter) set(records iter.Seq[*kgo.Record], match func(*kgo.Record) bool) *page {
+	pg := p.pages.Get().(*page)
+	for r := range records {
+		switch {
+		case !match(r):
+		case p.table != nil:
+			pg.records = append(pg.records, copyRecord(r))
+		default:
+			p.append(pg, r)
+		}
 	}
-	from := len(p.buffer)
-	p.buffer = p.append(p.buffer, r)
-	if p.ios.StdoutTTY() {
-		p.buffer = append(p.buffer[:from], p.ios.Clean(string(p.buffer[from:]))...)
-	}
-	if len(p.buffer) < chunk {
-		return nil
-	}
-	return p.write()
+	return pg
 }
 
-func (p *recordPrinter) append(b []byte, r *kgo.Record) []byte {
-	switch p.format {
-	case formatRaw:
-		return append(append(b, r.Value...), '\n')
-	case formatJSON:
-		lead := ",\n"
-		if p.count == 1 {
-			lead = "[\n"
-		}
-		b = events.AppendRecord(append(b, lead...), r)
-		return b[:len(b)-1] // without its newline
+func (p *recordPrinter) append(pg *page, r *kgo.Record) {
+	from := len(pg.text)
+	pg.text = p.layout(pg.text, r)
+	if p.ios.StdoutTTY() {
+		pg.text = append(pg.text[:from], p.ios.Clean(string(pg.text[from:]))...)
 	}
-	return events.AppendRecord(b, r)
+	pg.ends = append(pg.ends, len(pg.text))
 }
+
+func copyRecord(r *kgo.Record) *kgo.Record {
+	c := *r
+	c.Key, c.Value, c.Headers = bytes.Clone(r.Key), bytes.Clone(r.Value), slices.Clone(r.Headers)
+	for i := range c.Headers {
+		c.Headers[i].Value = bytes.Clone(c.Headers[i].Value)
+	}
+	return &c
+}
+
+// put prints a page and takes it back. It returns [events.ErrStopScan] when
+// the limit is reached.
+func (p *recordPrinter) put(pg *page) error {
+	defer p.pages.Put(pg)
+	err := p.write(pg)
+	pg.text, pg.ends, pg.records = pg.text[:0], pg.ends[:0], pg.records[:0]
+	return err
+}
+
+func (p *recordPrinter) write(pg *page) error {
+	n := len(pg.ends) + len(pg.records)
+	if left := p.limit - p.count; p.limit > 0 && int64(n) > left {
+		n = int(left)
+	}
+	if n == 0 {
+		return nil
+	}
+	var err error
+	if p.table != nil {
+		err = p.writeRows(pg.records[:n])
+	} else {
+		err = p.writeText(pg.text[:pg.ends[n-1]])
+	}
+	if p.count += int64(n); err == nil && p.full() {
+		return events.ErrStopScan
+	}
+	return err
+}
+
+func (p *recordPrinter) writeRows(records []*kgo.Record) error {
+	for _, r := range records {
+		if err := p.table.Write(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *recordPrinter) writeText(text []byte) error {
+	if p.array && p.count == 0 {
+		text[0] = '[' // in place of the comma
+	}
+	if len(p.buffer)+len(text) < gather {
+		p.buffer = append(p.buffer, text...)
+		return nil
+	}
+	if err := p.flush(); err != nil {
+		return err
+	}
+	_, err := p.ios.Out.Write(text)
+	return err
+}
+
+// add prints one record.
+func (p *recordPrinter) add(r *kgo.Record) error {
+	pg := p.pages.Get().(*page)
+	if p.table != nil {
+		pg.records = append(pg.records, copyRecord(r))
+	} else {
+		p.append(pg, r)
+	}
+	return p.put(pg)
+}
+
+// full reports that the limit is reached.
+func (p *recordPrinter) full() bool { return p.limit > 0 && p.count == p.limit }
 
 // flush shows what has been printed so far.
 func (p *recordPrinter) flush() error {
 	if p.table != nil {
 		return p.table.Flush()
 	}
-	return p.write()
-}
-
-func (p *recordPrinter) write() error {
 	if len(p.buffer) == 0 {
 		return nil
 	}
@@ -104,37 +250,12 @@ func (p *recordPrinter) close() error {
 	if p.table != nil {
 		return p.table.Close()
 	}
-	if p.format == formatJSON {
+	if p.array {
 		end := "\n]\n"
 		if p.count == 0 {
 			end = "[]\n"
 		}
 		p.buffer = append(p.buffer, end...)
 	}
-	return p.write()
-}
-
-func recordView() output.View[*kgo.Record] {
-	return output.View[*kgo.Record]{
-		Columns: []output.Column[*kgo.Record]{
-			{Name: "PARTITION", Value: func(r *kgo.Record) string { return strconv.Itoa(int(r.Partition)) }},
-			{Name: "OFFSET", Value: func(r *kgo.Record) string { return strconv.FormatInt(r.Offset, 10) }},
-			{Name: "TIME", Value: func(r *kgo.Record) string { return r.Timestamp.UTC().Format(time.RFC3339) }},
-			{Name: "KEY", Value: func(r *kgo.Record) string { return string(r.Key) }},
-			{Name: "VALUE", Value: cellOfValue},
-		},
-		Name:  func(r *kgo.Record) string { return strconv.FormatInt(r.Offset, 10) },
-		Empty: "no records there",
-	}
-}
-
-// cellOfValue tells a tombstone and what is no text from text.
-func cellOfValue(r *kgo.Record) string {
-	if r.Value == nil {
-		return "(tombstone)"
-	}
-	if !utf8.Valid(r.Value) {
-		return "(binary, " + strconv.Itoa(len(r.Value)) + " bytes)"
-	}
-	return string(r.Value)
+	return p.flush()
 }

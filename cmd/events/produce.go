@@ -187,12 +187,15 @@ func (o *ProduceOptions) validate(cmd *cobra.Command) error {
 	for _, flag := range []*string{&o.Delimiter, &o.KeyDelimiter} {
 		unquoted, err := unescape(*flag)
 		if err != nil {
-			return failure.Usagef("delimiter %q: only \\0, \\t, \\n, \\r, \\\\ and \\xNN are escapes", *flag)
+			return failure.Usagef("delimiter %q: only %s are escapes", *flag, escapes)
 		}
 		*flag = unquoted
 	}
 	return o.Output.Validate()
 }
+
+// escapes are those that are common to all that unescape takes.
+const escapes = `\0, \t, \n, \r, \\ and \xNN`
 
 // unescape reads the escapes of Go, and \0.
 func unescape(text string) (string, error) {
