@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/failure"
@@ -66,6 +67,10 @@ func report(ios *iostreams.IOStreams, err error) {
 	}
 }
 
+// echo is how soon after a signal another one is taken for the same: timeout(1)
+// sends it to the process and then to its group.
+const echo = time.Second / 2
+
 // withSignals ends the context on the first SIGINT or SIGTERM; a second one
 // kills the process, as without us.
 func withSignals(parent context.Context) (context.Context, func()) {
@@ -76,8 +81,12 @@ func withSignals(parent context.Context) (context.Context, func()) {
 	go func() {
 		select {
 		case <-signals:
-			signal.Stop(signals)
 			cancel(failure.ErrInterrupted)
+			select {
+			case <-time.After(echo):
+			case <-done:
+			}
+			signal.Stop(signals)
 		case <-done:
 		}
 	}()
