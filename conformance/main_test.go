@@ -17,6 +17,7 @@ var (
 	sharedKafka    = engine[*testenv.KafkaServer]{name: "kafka", start: testenv.StartKafka}
 	sharedRegistry = engine[*testenv.RegistryServer]{name: "registry", start: testenv.StartRegistry}
 	sharedConsul   = engine[*testenv.ConsulServer]{name: "consul", start: func(dir string) (*testenv.ConsulServer, error) { return testenv.StartConsul(dir) }}
+	sharedPostgres = engine[*testenv.PostgresServer]{name: "postgres", start: testenv.StartPostgres}
 	sharedKube     = engine[*testenv.KubeServer]{name: "kube", start: testenv.StartKube}
 )
 
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 	}
 	dataDir = dir
 	code := m.Run()
-	for _, stop := range []func(){sharedKafka.stop, sharedRegistry.stop, sharedConsul.stop, sharedKube.stop} {
+	for _, stop := range []func(){sharedKafka.stop, sharedRegistry.stop, sharedConsul.stop, sharedPostgres.stop, sharedKube.stop} {
 		stop()
 	}
 	if code == 0 {

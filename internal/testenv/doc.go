@@ -1,11 +1,13 @@
 // Package testenv installs and starts the real engines that the conformance
 // tests and the benchmarks run against: Apache Kafka, Apicurio Registry,
-// Consul and the Kubernetes control plane, with the peer tools beside them.
+// Consul, PostgreSQL and the Kubernetes control plane, with the peer tools beside
+// them.
 //
-// An engine comes from a package registry in a pinned version, is checked
-// against a checksum that is committed here (Maven jars and Debian packages:
-// a list of SHA-256 sums; Go modules: go.sum; Python: pip's hashes) and is
-// kept in
+// PostgreSQL is Debian's own package of the machine's release, for the whole
+// machine. Any other engine comes from a package registry in a pinned version,
+// is checked against a checksum that is committed here (Maven jars and Debian
+// packages: a list of SHA-256 sums; Go modules: go.sum; Python: pip's hashes)
+// and is kept in
 //
 //	<os.UserCacheDir>/suokectl/engines/<name>-<version>
 //

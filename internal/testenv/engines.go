@@ -13,6 +13,7 @@ func Engines() []Engine {
 	return []Engine{
 		{"kafka-" + KafkaVersion, installKafka},
 		{"apicurio-registry-" + RegistryVersion, installRegistry},
+		{"postgresql", installPostgres},
 		{"consul-" + ConsulVersion, installConsul},
 		{"kube-" + KubeVersion, installKube},
 	}

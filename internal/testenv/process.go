@@ -35,7 +35,8 @@ type process struct {
 	err  error         // how it ended; read after done
 }
 
-// launch starts cmd with its output appended to dir/name.log.
+// launch starts cmd, as the user that it names if any, with its output appended
+// to dir/name.log.
 func launch(dir, name string, cmd *exec.Cmd) (*process, error) {
 	logPath := filepath.Join(dir, name+".log")
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -43,7 +44,11 @@ func launch(dir, name string, cmd *exec.Cmd) (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.SysProcAttr = childAttributes()
+	attributes := childAttributes()
+	if cmd.SysProcAttr != nil {
+		attributes.Credential = cmd.SysProcAttr.Credential
+	}
+	cmd.SysProcAttr = attributes
 	p := &process{name: name, log: logPath, cmd: cmd, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go p.own(logFile, started)

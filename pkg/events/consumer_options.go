@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -87,9 +86,9 @@ func WithHandler(eventType string, h Handler) ConsumerOption {
 // that does not fit T is a permanent failure.
 func On[T any](eventType string, h func(ctx context.Context, data T, d Delivery) error) ConsumerOption {
 	return WithHandler(eventType, func(ctx context.Context, d Delivery) error {
-		var data T
-		if err := json.Unmarshal(d.Data, &data); err != nil {
-			return resilience.NewPermanent("bad_data", fmt.Sprintf("the data of %s does not fit: %v", eventType, err), nil)
+		data, err := decode[T](d)
+		if err != nil {
+			return err
 		}
 		return h(ctx, data, d)
 	})
@@ -144,7 +143,7 @@ func WithUnknownTypes(u UnknownTypes) ConsumerOption {
 
 // WithIdempotence remembers the ids of the last n events that were handled, and
 // passes one that comes again. What this process did not handle, or has
-// forgotten, is handled again.
+// forgotten, is handled again; see [OnTx] for effects that must happen once.
 func WithIdempotence(n int) ConsumerOption {
 	return func(o *consumerOptions) { o.window = newWindow(n) }
 }
