@@ -180,11 +180,19 @@ func (h *healthOf) say(status grpc_health_v1.HealthCheckResponse_ServingStatus, 
 	}
 }
 
+// because is a reason in brackets, which a narrow table has to cut.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}
+
 func verdict(answers []healthOf) error {
 	var bad []string
 	for _, h := range answers {
 		if h.Status != serving {
-			bad = append(bad, h.Instance)
+			bad = append(bad, h.Instance+because(h.Error))
 		}
 	}
 	switch {

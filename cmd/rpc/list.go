@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -88,6 +89,13 @@ func listServices(opts *ListOptions, d *rpc.Descriptors) error {
 	}, list)
 }
 
+// local drops from a message's name the package that is the method's own, too.
+func local(m rpc.Method, message string) string {
+	service, _, _ := strings.Cut(m.FullName, "/")
+	end := strings.LastIndexByte(service, '.') + 1
+	return strings.TrimPrefix(message, service[:end])
+}
+
 func listMethods(opts *ListOptions, d *rpc.Descriptors) error {
 	methods, err := d.Methods(opts.Service)
 	if err != nil {
@@ -97,8 +105,8 @@ func listMethods(opts *ListOptions, d *rpc.Descriptors) error {
 		Columns: []output.Column[rpc.Method]{
 			{Name: "METHOD", Value: func(m rpc.Method) string { return m.Name }},
 			{Name: "KIND", Value: func(m rpc.Method) string { return m.Kind }},
-			{Name: "INPUT", Value: func(m rpc.Method) string { return m.Input }},
-			{Name: "OUTPUT", Value: func(m rpc.Method) string { return m.Output }},
+			{Name: "INPUT", Value: func(m rpc.Method) string { return local(m, m.Input) }},
+			{Name: "OUTPUT", Value: func(m rpc.Method) string { return local(m, m.Output) }},
 			{Name: "FULL NAME", Value: func(m rpc.Method) string { return m.FullName }, Wide: true},
 		},
 		Name:  func(m rpc.Method) string { return m.FullName },

@@ -235,9 +235,9 @@ func (f *Factory) token(o RPCOptions, t config.Token) (func() (string, error), e
 	case o.Anonymous:
 		return nil, nil
 	case o.TokenFile != "":
-		return secure.FileToken(o.TokenFile), nil
+		return fileToken(o.TokenFile)
 	case t.File != "":
-		return secure.FileToken(t.File), nil
+		return fileToken(t.File)
 	case t.Secret == "":
 		return nil, nil
 	}
@@ -255,6 +255,14 @@ func (f *Factory) token(o RPCOptions, t config.Token) (func() (string, error), e
 		return nil, err
 	}
 	return source.Token, nil
+}
+
+// fileToken reads the file once, so that what is wrong with it is known before a
+// call is made.
+func fileToken(path string) (func() (string, error), error) {
+	token := secure.FileToken(path)
+	_, err := token()
+	return token, err
 }
 
 // Local reports whether an address is on this machine.

@@ -54,7 +54,7 @@ type Request struct {
 // definition, a response with fields that it does not know, and UNIMPLEMENTED
 // have the definition fetched anew at once.
 func (ch *Channel) Call(ctx context.Context, r Request) (*Call, error) {
-	start := time.Now()
+	start := ch.timeline.began()
 	ch.Connect() // while the definition is read
 	ctx, md := ch.request(ctx, r.Headers)
 	server := ch.Reflect(ctx)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,7 +15,8 @@ import (
 
 // Timings say where the time of a call went, in milliseconds. The first three
 // are known on a channel whose Config asks for them, and are durations; the
-// others are times since the call began.
+// others are times since the call began. The first call of such a channel began
+// with it, for it had to wait until instances were found.
 type Timings struct {
 	// ResolveMS is how long it took to find the instances of a service, or the
 	// addresses of a host.
@@ -37,6 +39,8 @@ type Timings struct {
 type timeline struct {
 	start time.Time
 
+	used  atomic.Bool // by a call
+
 	mu       sync.Mutex
 	resolved time.Duration
 	dialled  map[string]*dialled // by address
@@ -45,6 +49,14 @@ type timeline struct {
 type dialled struct{ connect, tls time.Duration }
 
 func newTimeline() *timeline { return &timeline{start: time.Now(), dialled: map[string]*dialled{}} }
+
+// began returns when a call began that begins now.
+func (t *timeline) began() time.Time {
+	if t == nil || t.used.Swap(true) {
+		return time.Now()
+	}
+	return t.start
+}
 
 // options make a connection tell its times.
 func (t *timeline) options(transport credentials.TransportCredentials) []grpc.DialOption {

@@ -57,7 +57,7 @@ func TestTimings(t *testing.T) {
 			if got.ConnectMS > 0 != c.connect || got.TLSMS > 0 != c.tls || got.ResolveMS > 0 != c.resolve || got.FirstByteMS > 0 != c.connect {
 				t.Errorf("%+v", got)
 			}
-			if got.FirstByteMS > got.FirstMessageMS || got.FirstMessageMS > got.TotalMS || got.TLSMS+got.ConnectMS > got.TotalMS {
+			if got.FirstByteMS > got.FirstMessageMS || got.FirstMessageMS > got.TotalMS || got.ResolveMS+got.TLSMS+got.ConnectMS > got.TotalMS {
 				t.Errorf("the order is wrong: %+v", got)
 			}
 		})
