@@ -37,7 +37,11 @@ func Main() int {
 // Run executes one command line with f and returns its exit code. Errors are
 // printed to f's stderr.
 func Run(ctx context.Context, f *app.Factory, args []string) int {
-	cmd := NewCmdRoot(f)
+	asked := ""
+	if len(args) > 0 {
+		asked = args[0]
+	}
+	cmd := newCmdRoot(f, asked)
 	cmd.SetArgs(args)
 	cmd.SetIn(f.IO.In)
 	cmd.SetOut(f.IO.Out)
