@@ -3,14 +3,9 @@ package events
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/suokelife/suokectl/pkg/spec"
 )
@@ -29,19 +24,32 @@ type Config struct {
 	SASL *SASL
 	// ClientID is what brokers log and apply quotas to. Default "suokectl".
 	ClientID string
+	// Rack is where the client is; brokers let it read from replicas there.
+	Rack string
 	// DialTimeout is how long a broker may take to accept a connection and to
 	// answer the first request. Default [DefaultDialTimeout].
 	DialTimeout time.Duration
+	// RequestTimeout is how long a broker may take to answer, over what the
+	// request itself lets it wait. Default 10 s.
+	RequestTimeout time.Duration
+	// IdleTimeout is after how long an unused connection is closed. Default 20 s.
+	IdleTimeout time.Duration
+	// Fetch bounds what a broker answers a reader with.
+	Fetch Fetch
 	// Conventions are the names to go by. Default [spec.Default].
 	Conventions *spec.Conventions
 }
 
-// SASL holds the credentials of a connection.
-type SASL struct {
-	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
-	Mechanism string
-	Username  string
-	Password  string
+// Fetch bounds the answers to a reader. Zero fields are the Kafka client's
+// defaults, which do for most.
+type Fetch struct {
+	// MinBytes is what a broker waits for, at most MaxWait. Default 1 byte, 5 s.
+	MinBytes int32
+	MaxWait  time.Duration
+	// MaxBytes bounds an answer, MaxPartitionBytes what it has of a partition.
+	// Default 50 MiB and 1 MiB.
+	MaxBytes          int32
+	MaxPartitionBytes int32
 }
 
 // ErrNoBrokers is returned by [New] for a configuration without brokers.
@@ -85,17 +93,27 @@ func (c Config) options() ([]kgo.Opt, error) {
 		}
 		opts = append(opts, kgo.SASL(mechanism))
 	}
-	return opts, nil
+	return append(opts, c.tuning()...), nil
 }
 
-func (s *SASL) mechanism() (sasl.Mechanism, error) {
-	switch strings.ToUpper(s.Mechanism) {
-	case "PLAIN":
-		return plain.Auth{User: s.Username, Pass: s.Password}.AsMechanism(), nil
-	case "SCRAM-SHA-256":
-		return scram.Auth{User: s.Username, Pass: s.Password}.AsSha256Mechanism(), nil
-	case "SCRAM-SHA-512":
-		return scram.Auth{User: s.Username, Pass: s.Password}.AsSha512Mechanism(), nil
+// tuning returns the options of what was set.
+func (c Config) tuning() []kgo.Opt {
+	var opts []kgo.Opt
+	for _, o := range []struct {
+		set bool
+		opt func() kgo.Opt
+	}{
+		{c.Rack != "", func() kgo.Opt { return kgo.Rack(c.Rack) }},
+		{c.RequestTimeout > 0, func() kgo.Opt { return kgo.RequestTimeoutOverhead(c.RequestTimeout) }},
+		{c.IdleTimeout > 0, func() kgo.Opt { return kgo.ConnIdleTimeout(c.IdleTimeout) }},
+		{c.Fetch.MinBytes > 0, func() kgo.Opt { return kgo.FetchMinBytes(c.Fetch.MinBytes) }},
+		{c.Fetch.MaxWait > 0, func() kgo.Opt { return kgo.FetchMaxWait(c.Fetch.MaxWait) }},
+		{c.Fetch.MaxBytes > 0, func() kgo.Opt { return kgo.FetchMaxBytes(c.Fetch.MaxBytes) }},
+		{c.Fetch.MaxPartitionBytes > 0, func() kgo.Opt { return kgo.FetchMaxPartitionBytes(c.Fetch.MaxPartitionBytes) }},
+	} {
+		if o.set {
+			opts = append(opts, o.opt())
+		}
 	}
-	return nil, fmt.Errorf("SASL mechanism %q is unknown: use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", s.Mechanism)
+	return opts
 }

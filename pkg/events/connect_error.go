@@ -20,7 +20,9 @@ import (
 type ConnectError struct {
 	// Brokers are the addresses that were tried.
 	Brokers []string
-	// Hint says what is probably wrong and what to do.
+	// Reason is what is probably wrong.
+	Reason ConnectReason
+	// Hint says the same in words, and what to do.
 	Hint string
 	// Err is the last broker's error.
 	Err error
@@ -33,45 +35,127 @@ func (e *ConnectError) Error() string {
 // Unwrap returns the last broker's error.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
+// ConnectReason is why no broker could be talked to.
+type ConnectReason string
+
+// The reasons.
+const (
+	ReasonRefused       ConnectReason = "refused"
+	ReasonUnresolved    ConnectReason = "name-does-not-resolve"
+	ReasonNoAnswer      ConnectReason = "no-answer"
+	ReasonPlaintext     ConnectReason = "broker-speaks-plaintext"
+	ReasonSecured       ConnectReason = "broker-wants-tls-or-sasl"
+	ReasonUnauthorised  ConnectReason = "broker-wants-sasl"
+	ReasonUnknownCA     ConnectReason = "unknown-ca"
+	ReasonExpired       ConnectReason = "certificate-expired"
+	ReasonOtherName     ConnectReason = "certificate-of-another-name"
+	ReasonNoCertificate ConnectReason = "client-certificate-missing"
+	ReasonCertificate   ConnectReason = "client-certificate-refused"
+	ReasonCredentials   ConnectReason = "credentials-refused"
+	ReasonMechanism     ConnectReason = "mechanism-not-offered"
+	ReasonToken         ConnectReason = "no-token"
+	ReasonOther         ConnectReason = "other"
+)
+
 func newConnectError(cfg Config, err error) *ConnectError {
-	return &ConnectError{Brokers: cfg.Brokers, Hint: connectHint(cfg, err), Err: err}
+	reason := connectReason(cfg, err)
+	return &ConnectError{Brokers: cfg.Brokers, Reason: reason, Hint: connectHint(cfg, reason, err), Err: err}
 }
 
 // shortReason is one line of what the network said, without the layers.
 func shortReason(err error) string {
+	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case isTimeout(err):
 		return "no answer"
+	case errors.As(err, &certificate):
+		return certificate.Err.Error()
 	case isHangup(err):
 		return "the broker closed the connection"
 	}
 	return err.Error()
 }
 
-func connectHint(cfg Config, err error) string {
-	var notTLS tls.RecordHeaderError
-	var dns *net.DNSError
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens there: is Kafka running, and is the address right?"
-	case errors.As(err, &dns):
-		return "the name does not resolve: is it spelled right, and is the network the right one?"
-	case isUntrusted(err):
-		return "the broker's certificate is not trusted: give its CA, or the name it is made for"
-	case isSASL(err):
-		return "the broker does not take these credentials: look at the SASL mechanism, user and password"
-	case isTimeout(err) && cfg.TLS != nil:
-		return "the address swallows packets, or the broker speaks plaintext there and waits: is TLS meant to be on?"
-	case isTimeout(err):
-		return "the address swallows packets (firewall, wrong network), or the broker is stuck"
-	case cfg.TLS != nil && (errors.As(err, &notTLS) || isHangup(err)):
-		return "the broker probably speaks plaintext there: switch TLS off, or use its TLS port"
-	case cfg.TLS == nil && (isHangup(err) || strings.Contains(err.Error(), "tls")):
-		return "is TLS missing? The broker probably wants TLS there, or SASL"
+func connectReason(cfg Config, err error) ConnectReason {
+	if reason := certificateReason(err); reason != "" {
+		return reason
 	}
-	return "is this the address of a Kafka broker?"
+	var dns *net.DNSError
+	var token *TokenError
+	switch {
+	case errors.As(err, &token):
+		return ReasonToken
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ReasonRefused
+	case errors.As(err, &dns):
+		return ReasonUnresolved
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return ReasonMechanism
+	case isSASL(err):
+		return ReasonCredentials
+	case isAlert(err) && hasClientCertificate(cfg.TLS):
+		return ReasonCertificate
+	case isAlert(err):
+		return ReasonNoCertificate
+	case isTimeout(err):
+		return ReasonNoAnswer
+	}
+	return hangupReason(cfg, err)
+}
+
+// hangupReason guesses why a broker ended the conversation.
+func hangupReason(cfg Config, err error) ConnectReason {
+	var notTLS tls.RecordHeaderError
+	var first *kgo.ErrFirstReadEOF
+	switch {
+	case cfg.SASL != nil && isHangup(err) && !errors.As(err, &first): // versions were told before
+		return ReasonCredentials
+	case cfg.TLS != nil && (errors.As(err, &notTLS) || endedHandshake(err)):
+		return ReasonPlaintext
+	case cfg.TLS == nil && (isHangup(err) || strings.Contains(err.Error(), "tls")): // the client tells an alert by its bytes
+		return ReasonSecured
+	case isHangup(err) && cfg.SASL == nil:
+		return ReasonUnauthorised
+	}
+	return ReasonOther
+}
+
+// certificateReason says what is wrong with the broker's certificate; "" is
+// nothing.
+func certificateReason(err error) ConnectReason {
+	var invalid x509.CertificateInvalidError
+	var name x509.HostnameError
+	var verification *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &name):
+		return ReasonOtherName
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return ReasonExpired
+	case errors.As(err, &verification):
+		return ReasonUnknownCA
+	}
+	return ""
+}
+
+func hasClientCertificate(c *tls.Config) bool {
+	return c != nil && (len(c.Certificates) > 0 || c.GetClientCertificate != nil)
+}
+
+// isAlert reports that the broker ended TLS by an alert.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// endedHandshake reports that the broker hung up before TLS was agreed on.
+func endedHandshake(err error) bool {
+	var first *kgo.ErrFirstReadEOF
+	if errors.As(err, &first) { // its zero value is the one of a dial
+		return first.Error() == new(kgo.ErrFirstReadEOF).Error()
+	}
+	return isHangup(err)
 }
 
 func isTimeout(err error) bool {
@@ -83,17 +167,10 @@ func isTimeout(err error) bool {
 func isHangup(err error) bool {
 	var first *kgo.ErrFirstReadEOF
 	return errors.As(err, &first) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed)
-}
-
-func isUntrusted(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &hostname)
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
 }
 
 func isSASL(err error) bool {
-	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) ||
-		errors.Is(err, kerr.IllegalSaslState)
+	var token *refusedTokenError
+	return errors.As(err, &token) || errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.IllegalSaslState)
 }

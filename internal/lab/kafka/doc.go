@@ -13,7 +13,9 @@
 //
 // What is known to differ still, and is in no case of the contract, since
 // nothing here counts on it: kfake keeps the producer's time in a topic whose
-// message.timestamp.type is LogAppendTime, takes records without a key in a
+// message.timestamp.type is LogAppendTime, closes the connection where Apache
+// Kafka says SASL_AUTHENTICATION_FAILED, waits where it closes one that begins
+// with TLS on a plaintext port, knows ten topic configurations, takes records without a key in a
 // compacted topic, describes producers only while they have a transaction,
 // calls the offsets of a deleted group an error, and compacts all but the last
 // batch where Apache Kafka keeps the last segment.

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -19,6 +20,19 @@ type Options struct {
 	Port int
 	// Topics exist from the start.
 	Topics []Topic
+	// TLS secures the listener; nil is plaintext.
+	TLS *tls.Config
+	// Users must authenticate by SASL; none means that nobody has to. Where one
+	// has ACLs, what is not allowed to it is denied.
+	Users []User
+}
+
+// User is who may authenticate.
+type User struct {
+	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+	Mechanism, Name, Password string
+	// ACLs are what is allowed to the user; nil is everything.
+	ACLs []kfake.ACL
 }
 
 // Server is a running broker.
@@ -44,6 +58,7 @@ func Start(o Options) (*Server, error) {
 		}
 		opts = append(opts, kfake.SeedTopics(max(t.Partitions, 1), t.Name))
 	}
+	opts = append(opts, o.security()...)
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("lab kafka: listen on 127.0.0.1:%d: %w", o.Port, err)
@@ -62,4 +77,22 @@ func (s *Server) Addrs() []string { return s.cluster.ListenAddrs() }
 func (s *Server) Close() error {
 	s.cluster.Close()
 	return nil
+}
+
+func (o Options) security() []kfake.Opt {
+	var opts []kfake.Opt
+	if o.TLS != nil {
+		opts = append(opts, kfake.TLS(o.TLS))
+	}
+	if len(o.Users) > 0 {
+		opts = append(opts, kfake.EnableSASL())
+	}
+	for _, u := range o.Users {
+		if u.ACLs == nil {
+			opts = append(opts, kfake.Superuser(u.Mechanism, u.Name, u.Password))
+			continue
+		}
+		opts = append(opts, kfake.EnableACLs(), kfake.User(u.Mechanism, u.Name, u.Password, u.ACLs...))
+	}
+	return opts
 }
