@@ -86,7 +86,7 @@ func assign(ios *iostreams.IOStreams, c *config.Context, pair string) error {
 	if err := setting.Set(c, value); err != nil {
 		return failure.Usagef("%w", err)
 	}
-	if setting.Secret && value != "" && !config.IsReference(value) {
+	if setting.WritesSecret(c) {
 		ios.Infof("warning: %s is a secret and is written out; a reference such as ${env:NAME} or ${file:PATH} keeps it out of the file and of your shell's history", key)
 	}
 	return nil

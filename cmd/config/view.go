@@ -68,12 +68,9 @@ func runView(opts *ViewOptions) error {
 func values(r *config.Resolved, origins bool) []Value {
 	list := []Value{{Key: "name", Value: r.Name}}
 	for _, s := range config.Settings() {
-		text := s.Get(&r.Context)
+		text := s.Shown(&r.Context)
 		if text == "" {
 			continue
-		}
-		if s.Secret && !config.IsReference(text) {
-			text = "(hidden)"
 		}
 		v := Value{Key: s.Key, Value: text}
 		if origins {

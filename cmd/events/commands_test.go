@@ -37,6 +37,7 @@ type console struct {
 	raw     *kgo.Client
 
 	protected bool
+	password  string
 }
 
 func newConsole(t *testing.T) *console {
@@ -96,6 +97,7 @@ func (s *console) runWith(ctx context.Context, stdin string, prepare func(*iostr
 func (s *console) getenv(name string) string {
 	return map[string]string{
 		"SUOKECTL_KAFKA_BROKERS": s.brokers, "SUOKECTL_ENV": "dev", "HOME": s.dir, "SUOKECTL_PROTECTED": strconv.FormatBool(s.protected),
+		"PASSWORD": s.password,
 	}[name]
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
+	"github.com/suokelife/suokectl/internal/config"
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/pkg/events"
 	"github.com/suokelife/suokectl/pkg/events/spool"
@@ -24,10 +25,17 @@ func NewCmdEvents(f *app.Factory) *cobra.Command {
 		Short: "Produce, read and repair events on Kafka",
 		Long: `An event is {"meta": {id, type, version, source, time, correlation_id}, "data": …}
 on a topic named {env}.{service}.{event-type}.{version}. What is produced is
-checked before it is sent; what is read is handed on as it is.`,
+checked before it is sent; what is read is handed on as it is.
+
+-X sets properties of the Kafka client by the names that librdkafka and kcat have
+for them, over what the context says. A secret is given by reference:
+-X 'sasl.password=${env:KAFKA_PASSWORD}' or ${file:PATH}.`,
 		Example: "suokectl events topics list\n" +
+			"suokectl events cluster -X socket.timeout.ms=2000 -X client.id=on-call\n" +
 			"suokectl events consume dev.auth-service.user-registered.v1 --until now",
 	}
+	cmd.PersistentFlags().StringArrayVarP(&f.KafkaProperties, "property", "X", nil, "Kafka client `property` as kcat takes it, such as security.protocol=ssl; may be repeated")
+	_ = cmd.RegisterFlagCompletionFunc("property", completeProperty)
 	cmd.AddCommand(
 		NewCmdCluster(f, nil),
 		NewCmdTopics(f),
@@ -42,6 +50,15 @@ checked before it is sent; what is read is handed on as it is.`,
 	return cmd
 }
 
+// completeProperty offers the names of properties.
+func completeProperty(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, name := range config.PropertyNames() {
+		names = append(names, name+"=")
+	}
+	return complete.Prefixed(names, prefix), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
 // explain gives the errors of pkg/events a hint on what to do next.
 func explain(err error) error {
 	var connect *events.ConnectError
@@ -54,7 +71,7 @@ func explain(err error) error {
 	var config *events.UnknownConfigError
 	switch {
 	case errors.As(err, &connect):
-		return failure.WithHint(err, connect.Hint)
+		return failure.WithHint(err, connect.Hint+setBy(connect.Reason))
 	case errors.As(err, &unknown) && unknown.Nearest == "":
 		return failure.WithHint(err, "`suokectl events topics list` shows what there is; `suokectl events topics create "+unknown.Topic+"` makes it")
 	case errors.As(err, &name):
@@ -85,6 +102,25 @@ func explain(err error) error {
 		return failure.WithHint(err, "look with `suokectl events consume "+outcome.Topic+" --from -5m --until now` before sending it again; consumers must be idempotent by meta.id")
 	}
 	return err
+}
+
+// setBy names the settings that a failed connection may lack.
+func setBy(reason events.ConnectReason) string {
+	switch reason {
+	case events.ReasonUnknownCA:
+		return " (kafka.tls.ca, or -X ssl.ca.location=FILE)"
+	case events.ReasonOtherName:
+		return " (kafka.tls.server_name)"
+	case events.ReasonNoCertificate, events.ReasonCertificate:
+		return " (kafka.tls.cert and kafka.tls.key, or -X ssl.certificate.location=FILE -X ssl.key.location=FILE)"
+	case events.ReasonPlaintext, events.ReasonSecured:
+		return " (kafka.tls.enabled, or -X security.protocol=plaintext|ssl|sasl_plaintext|sasl_ssl)"
+	case events.ReasonUnauthorised, events.ReasonCredentials, events.ReasonMechanism:
+		return " (kafka.sasl, or -X sasl.mechanism=…, -X sasl.username=…, -X 'sasl.password=${env:…}')"
+	case events.ReasonToken:
+		return " (kafka.sasl.token_file, kafka.sasl.token_url, or -X 'sasl.oauthbearer.token=${file:…}')"
+	}
+	return ""
 }
 
 // isComingBack reports an error that a cluster gives while a broker starts or a

@@ -36,6 +36,8 @@ type Factory struct {
 	Verbose int
 	// ConfirmName is --confirm.
 	ConfirmName string
+	// KafkaProperties are -X of `events`, each NAME=VALUE.
+	KafkaProperties []string
 
 	resolved    once[*config.Resolved]
 	conventions once[spec.Conventions]

@@ -50,14 +50,25 @@ type Kafka struct {
 	Brokers []string `yaml:"brokers,omitempty" json:"brokers"`
 	TLS     TLS      `yaml:"tls,omitempty" json:"tls"`
 	SASL    SASL     `yaml:"sasl,omitempty" json:"sasl"`
+	// Properties are librdkafka's, as -X takes them, for what the settings above
+	// leave empty.
+	Properties map[string]string `yaml:"properties,omitempty" json:"properties"`
 }
 
 // SASL authenticates to Kafka.
 type SASL struct {
-	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+	// Mechanism is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER.
 	Mechanism string `yaml:"mechanism,omitempty" json:"mechanism"`
 	Username  string `yaml:"username,omitempty" json:"username"`
 	Password  string `yaml:"password,omitempty" json:"password" secret:"true"`
+	// Token is that of OAUTHBEARER. TokenFile holds one that is read anew for
+	// each connection. TokenURL is where one is got by client credentials.
+	Token        string `yaml:"token,omitempty" json:"token" secret:"true"`
+	TokenFile    string `yaml:"token_file,omitempty" json:"token_file"`
+	TokenURL     string `yaml:"token_url,omitempty" json:"token_url"`
+	ClientID     string `yaml:"client_id,omitempty" json:"client_id"`
+	ClientSecret string `yaml:"client_secret,omitempty" json:"client_secret" secret:"true"`
+	Scope        string `yaml:"scope,omitempty" json:"scope"`
 }
 
 // Registry is where schemas are.

@@ -55,12 +55,9 @@ func (s Source) Resolve(ctx context.Context) (*Resolved, error) {
 	}
 	x := Expander{Getenv: s.Getenv, Commands: true}
 	for _, setting := range Settings() {
-		value, err := x.Expand(ctx, setting.Get(&r.Context))
+		err := setting.expand(&r.Context, func(value string) (string, error) { return x.Expand(ctx, value) })
 		if err != nil {
 			return nil, fmt.Errorf("resolve %s, which %s says: %w", setting.Key, r.saidBy(setting), err)
-		}
-		if value != "" {
-			_ = setting.Set(&r.Context, value)
 		}
 	}
 	return r, nil

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -121,9 +122,57 @@ func (s Setting) Get(c *Context) string {
 		return "true"
 	case []string:
 		return strings.Join(value, ",")
+	case map[string]string:
+		return joinPairs(value)
 	default:
 		return fmt.Sprint(value)
 	}
+}
+
+// Shown is Get with secrets hidden, but for references.
+func (s Setting) Shown(c *Context) string {
+	if pairs, ok := reflect.ValueOf(c).Elem().FieldByIndex(s.index).Interface().(map[string]string); ok {
+		shown := make(map[string]string, len(pairs))
+		for name, value := range pairs {
+			shown[name] = hide(value, IsSecretProperty(name))
+		}
+		return joinPairs(shown)
+	}
+	return hide(s.Get(c), s.Secret)
+}
+
+func hide(value string, secret bool) string {
+	if secret && value != "" && !IsReference(value) {
+		return "(hidden)"
+	}
+	return value
+}
+
+// WritesSecret reports whether the value has a secret in it that is no reference.
+func (s Setting) WritesSecret(c *Context) bool { return s.Shown(c) != s.Get(c) }
+
+// expand replaces the references in the setting's value.
+func (s Setting) expand(c *Context, expand func(string) (string, error)) error {
+	v := reflect.ValueOf(c).Elem().FieldByIndex(s.index)
+	if pairs, ok := v.Interface().(map[string]string); ok {
+		expanded := make(map[string]string, len(pairs))
+		for name, value := range pairs {
+			text, err := expand(value)
+			if err != nil {
+				return err
+			}
+			expanded[name] = text
+		}
+		if len(expanded) > 0 {
+			v.Set(reflect.ValueOf(expanded))
+		}
+		return nil
+	}
+	value, err := expand(s.Get(c))
+	if err == nil && value != "" {
+		_ = s.Set(c, value)
+	}
+	return err
 }
 
 // Set writes the setting's value from text. A boolean that is none is an
@@ -139,6 +188,12 @@ func (s Setting) Set(c *Context, text string) error {
 		v.SetBool(b)
 	case reflect.Slice:
 		v.Set(reflect.ValueOf(splitList(text)))
+	case reflect.Map:
+		pairs, err := splitPairs(text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Key, err)
+		}
+		v.Set(reflect.ValueOf(pairs))
 	default:
 		v.SetString(text)
 	}
@@ -153,4 +208,36 @@ func splitList(text string) []string {
 		}
 	}
 	return list
+}
+
+// joinPairs writes NAME=VALUE with commas between, sorted.
+func joinPairs(pairs map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(pairs)) {
+		list = append(list, name+"="+pairs[name])
+	}
+	return strings.Join(list, ",")
+}
+
+// splitPairs reads NAME=VALUE with commas between. A part without = belongs to
+// the value before it: bootstrap.servers=a:1,b:2.
+func splitPairs(text string) (map[string]string, error) {
+	pairs := make(map[string]string)
+	last := ""
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(part, "=")
+		switch {
+		case ok:
+			last = strings.TrimSpace(name)
+			pairs[last] = value
+		case last != "":
+			pairs[last] += "," + part
+		case strings.TrimSpace(part) != "":
+			return nil, fmt.Errorf("%q is not NAME=VALUE", part)
+		}
+	}
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	return pairs, nil
 }
