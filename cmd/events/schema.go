@@ -25,8 +25,8 @@ func NewCmdSchema(f *app.Factory) *cobra.Command {
 		Use:   "schema",
 		Short: "Register, read and check the schemas of events",
 		Long: `Register, read and check the schemas of events in the context's schema registry,
-and hold events to them. The subject of a topic is its name with "-value". Avro
-and JSON Schema are understood; events are plain JSON with either.`,
+and hold events to them. The subject of a topic is its name with "-value". Avro,
+JSON Schema and Protobuf are understood; events are plain JSON with each of them.`,
 		Example: "suokectl events schema list\nsuokectl events schema get dev.auth-service.user-registered.v1-value",
 	}
 	cmd.AddCommand(
@@ -34,6 +34,7 @@ and JSON Schema are understood; events are plain JSON with either.`,
 		NewCmdSchemaGet(f, nil),
 		NewCmdSchemaRegister(f, nil),
 		NewCmdSchemaCheck(f, nil),
+		NewCmdSchemaDiff(f, nil),
 		NewCmdSchemaValidate(f, nil),
 	)
 	return cmd
@@ -64,6 +65,17 @@ func subjectThenFile(f *app.Factory) cobra.CompletionFunc {
 	}
 }
 
+// subjectThenFiles completes a subject, then files.
+func subjectThenFiles(f *app.Factory) cobra.CompletionFunc {
+	subjects := subjectNames(f)
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return subjects(cmd, args, prefix)
+		}
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+}
+
 // schemaHint adds to an error of the registry what to do next.
 func schemaHint(ctx context.Context, registry *schema.Registry, subject string, err error) error {
 	switch {
@@ -78,8 +90,12 @@ func schemaHint(ctx context.Context, registry *schema.Registry, subject string, 
 		return failure.WithHint(err, "is a schema registry running there? `suokectl config view` shows the address")
 	case errors.Is(err, schema.ErrUnauthorized):
 		return failure.WithHint(err, "set registry.username and registry.password of the context")
+	case errors.Is(err, schema.ErrVersionNotFound):
+		if versions, listed := registry.Versions(ctx, subject); listed == nil {
+			return failure.WithHint(err, fmt.Sprintf("there are versions %v", versions))
+		}
 	case errors.Is(err, schema.ErrIncompatible):
-		return failure.WithHint(err, "`suokectl events schema check` shows the reasons without registering")
+		return failure.WithHint(err, "`suokectl events schema check` shows the reasons without registering, with --local their places")
 	}
 	return err
 }
@@ -105,26 +121,6 @@ func readInput(ios *iostreams.IOStreams, name string) ([]byte, error) {
 	return text, err
 }
 
-// typeFlag is --type; empty leaves it to the text.
-type typeFlag string
-
-func (t *typeFlag) bind(cmd *cobra.Command) {
-	cmd.Flags().StringVar((*string)(t), "type", "", "schema `type`: avro or json (default: found out by the text)")
-	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"avro", "json"}, cobra.ShellCompDirectiveNoFileComp))
-}
-
-func (t typeFlag) of(text []byte) (schema.Type, error) {
-	switch t {
-	case "":
-		return schema.Detect(string(text)), nil
-	case "avro":
-		return schema.Avro, nil
-	case "json":
-		return schema.JSON, nil
-	}
-	return "", failure.Usagef("--type %q is neither avro nor json", string(t))
-}
-
 // parseVersion reads --version.
 func parseVersion(text string) (int, error) {
 	if text == "latest" {
@@ -132,7 +128,7 @@ func parseVersion(text string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, failure.Usagef("--version %q is neither latest nor a number from 1", text)
+		return 0, failure.Usagef("version %q is neither latest nor a number from 1", text)
 	}
 	return n, nil
 }

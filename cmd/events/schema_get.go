@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ type SchemaGetOptions struct {
 	Output  output.Flags
 	Subject string
 	Version int
+	Resolve bool
 }
 
 // NewCmdSchemaGet returns the verb; runF replaces its run in tests.
@@ -33,9 +35,15 @@ func NewCmdSchemaGet(f *app.Factory, runF func(*SchemaGetOptions) error) *cobra.
 		Use:   "get SUBJECT",
 		Short: "Print a schema",
 		Long: `Print the schema of a subject: its text on stdout, its version and id on stderr.
-With -o json everything is one object, and the text is in its field schema.`,
+With -o json everything is one object, and the text is in its field schema, what
+it refers to in references.
+
+--resolve makes one text of the schema and all that it refers to: types are
+defined where Avro names them first, other JSON Schemas stand among the
+definitions, and each Protobuf file follows those that it imports.`,
 		Example: `suokectl events schema get dev.auth-service.user-registered.v1-value
 suokectl events schema get dev.auth-service.user-registered.v1-value --version 1 -o json
+suokectl events schema get dev.auth-service.user-registered.v1-value --resolve
 suokectl events schema get dev.auth-service.user-registred.v1-value # exits 1`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.At(subjectNames(f)),
@@ -51,6 +59,7 @@ suokectl events schema get dev.auth-service.user-registred.v1-value # exits 1`,
 		},
 	}
 	bindVersion(cmd, &version)
+	cmd.Flags().BoolVar(&opts.Resolve, "resolve", false, "include all that the schema refers to")
 	opts.Output.Bind(cmd)
 	return cmd
 }
@@ -67,10 +76,30 @@ func runSchemaGet(ctx context.Context, opts *SchemaGetOptions) error {
 	if opts.Output.Human() {
 		opts.IO.Infof("%s version %d, id %d, %s", s.Subject, s.Version, s.ID, s.Type)
 	}
+	if opts.Resolve {
+		if s, err = resolved(ctx, registry, s); err != nil {
+			return schemaHint(ctx, registry, opts.Subject, err)
+		}
+	} else if opts.Output.Human() {
+		for _, r := range s.References {
+			opts.IO.Infof("refers to %s: %s version %d", r.Name, r.Subject, r.Version)
+		}
+	}
 	return output.One(opts.IO, opts.Output, schemaView(), s, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, opts.IO.Clean(indented(s.Text)))
+		_, err := fmt.Fprintln(w, opts.IO.Clean(strings.TrimSpace(indented(s.Text))))
 		return err
 	})
+}
+
+// resolved is a schema without references: their texts are in its own.
+func resolved(ctx context.Context, registry *schema.Registry, s schema.Schema) (schema.Schema, error) {
+	d, err := registry.Definition(ctx, s)
+	if err != nil {
+		return s, err
+	}
+	s.References = nil
+	s.Text, err = d.Bundle()
+	return s, err
 }
 
 // indented lays JSON out for reading; other text is as it is.

@@ -19,9 +19,9 @@ type SchemaRegisterOptions struct {
 	Schemas func() (*schema.Registry, error)
 	Guard   func(ctx context.Context, what string) error
 	Output  output.Flags
-	Type    typeFlag
+	File    candidateFlags
 	Subject string
-	File    string
+	Path    string
 	DryRun  bool
 }
 
@@ -35,15 +35,20 @@ func NewCmdSchemaRegister(f *app.Factory, runF func(*SchemaRegisterOptions) erro
 is invalid, or incompatible at the subject's level. A schema that the subject
 has already is found, not registered twice. FILE may be "-" for standard input.
 
-With --dry-run only the registry's verdict is asked for.`,
+With --dry-run only the registry's verdict is asked for.
+
+` + referencesHelp,
 		Example: `printf '{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}' > number.json
 suokectl events schema register dev.demo.number.v1-value number.json
 suokectl events schema register dev.demo.number.v1-value number.json --dry-run
-printf '{"type":"record","name":"N","fields":[{"name":"n","type":"long"}]}' | suokectl events schema register dev.demo.avro.v1-value -`,
+printf '{"type":"record","name":"N","fields":[{"name":"n","type":"long"}]}' | suokectl events schema register dev.demo.avro.v1-value -
+printf 'syntax = "proto3"; package demo; message Money { double amount = 1; }' | suokectl events schema register demo/money.proto -
+printf 'syntax = "proto3"; import "demo/money.proto"; message Price { demo.Money price = 1; }' > price.proto
+suokectl events schema register dev.demo.price.v1-value price.proto --reference demo/money.proto=demo/money.proto`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: subjectThenFile(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.Subject, opts.File = args[0], args[1]
+			opts.Subject, opts.Path = args[0], args[1]
 			if err := opts.Output.Validate(); err != nil {
 				return err
 			}
@@ -54,31 +59,31 @@ printf '{"type":"record","name":"N","fields":[{"name":"n","type":"long"}]}' | su
 		},
 	}
 	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "ask for the registry's verdict and register nothing")
-	opts.Type.bind(cmd)
+	opts.File.bind(cmd)
 	opts.Output.Bind(cmd)
 	return cmd
 }
 
 func runSchemaRegister(ctx context.Context, opts *SchemaRegisterOptions) error {
-	text, err := readInput(opts.IO, opts.File)
-	if err != nil {
-		return err
-	}
-	kind, err := opts.Type.of(text)
-	if err != nil {
-		return err
-	}
 	registry, err := opts.Schemas()
 	if err != nil {
 		return err
 	}
+	c, err := opts.File.read(ctx, opts.IO, registry, opts.Path)
+	if err != nil {
+		return err
+	}
 	if opts.DryRun {
-		return printVerdict(ctx, opts.IO, opts.Output, registry, opts.Subject, kind, text)
+		verdict, err := askVerdict(ctx, registry, opts.Subject, c)
+		if err != nil {
+			return schemaHint(ctx, registry, opts.Subject, err)
+		}
+		return verdict.show(opts.IO, opts.Output)
 	}
 	if err := opts.Guard(ctx, fmt.Sprintf("register a schema for %s", opts.Subject)); err != nil {
 		return err
 	}
-	s, err := registry.Register(ctx, opts.Subject, kind, string(text))
+	s, err := registry.Register(ctx, opts.Subject, c.kind, c.text, c.references...)
 	if err != nil {
 		return schemaHint(ctx, registry, opts.Subject, err)
 	}

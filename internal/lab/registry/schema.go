@@ -27,7 +27,7 @@ func parseSchema(kind events.Type, text string, references []events.Reference, i
 	}
 	parsed, err := events.Parse(events.Definition{Type: kind, Text: text, Imports: imports})
 	if err != nil {
-		return nil, invalidSchema("%v", err)
+		return nil, invalidSchema("Invalid schema: %s", strings.TrimPrefix(err.Error(), events.ErrInvalidSchema.Error()+": "))
 	}
 	s := &schema{kind: kind, text: text, references: references, imports: imports, parsed: parsed}
 	if s.canonical = canonical(text); kind == events.Protobuf {
