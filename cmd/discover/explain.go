@@ -49,6 +49,8 @@ metadata that it does not have, and what it has that is nearly that; with
 Instances are looked for where a caller would not find them, too: in the other
 datacenters, for two seconds, and with the agent that is asked, which may know
 of some that the catalogue lacks or that ACLs hide. --here leaves that out.
+More than twenty that a caller would be given are only counted; -o wide lists
+each, and those of other datacenters.
 
 Consul keeps no time of a change. For how long a check fails is told as far as it
 was seen from here: each look at the service is kept, and while "suokectl discover

@@ -3,6 +3,7 @@ package discover_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -211,5 +212,39 @@ func TestExplainOptions(t *testing.T) {
 	}
 	if got.Name != "svc" || got.ID != "x" || !got.Here || !got.Probe || got.Query.Meta["team"] != "core" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestExplainOfMany: the few that are out are not lost among those that are in.
+func TestExplainOfMany(t *testing.T) {
+	var list []string
+	for i := range 100 {
+		status := "passing"
+		if i == 50 {
+			status = "critical"
+		}
+		list = append(list, fmt.Sprintf(`{"Node": {"Node": "n", "Address": "10.0.0.1"}, "Service": {"ID": "svc-%d", "Service": "svc", "Port": %[1]d}, "Checks": [
+			{"CheckID": "c", "Name": "api", "Status": %q, "ServiceID": "svc-%[1]d", "Output": "boom"}]}`, i+1, status))
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/v1/health/service/svc") {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		_, _ = io.WriteString(w, "["+strings.Join(list, ",")+"]")
+	}))
+	t.Cleanup(server.Close)
+	f := newTerminal(t, server.URL)
+	want := `svc, passing: 99 in, 1 out
+
+OUT  10.0.0.1:51  critical  svc-51
+     check "api" is critical: boom
+IN   99 more, about which there is nothing to say (-o wide lists them)
+`
+	if err := f.run(t, "explain", "svc"); err != nil || f.out.String() != want {
+		t.Errorf("%v, got\n%s", err, f.out)
+	}
+	if err := f.run(t, "explain", "svc", "-o", "wide"); err != nil || strings.Count(f.out.String(), "\nIN ") != 99 {
+		t.Errorf("wide: %v\n%s", err, f.out)
 	}
 }

@@ -46,7 +46,7 @@ func newExplainText(o *ExplainOptions) *explainText {
 }
 
 func (t *explainText) render(all []discover.Explanation) string {
-	here, elsewhere := all, map[string][]discover.Explanation{}
+	here, elsewhere, folded := all, map[string][]discover.Explanation{}, 0
 	if !t.wide {
 		here = slices.DeleteFunc(slices.Clone(all), func(e discover.Explanation) bool {
 			away := otherDatacenter(e)
@@ -55,16 +55,33 @@ func (t *explainText) render(all []discover.Explanation) string {
 			}
 			return away
 		})
+		here, folded = foldPlain(here)
 	}
 	t.summary(all)
 	columns := measure(t.ios, here)
 	for _, e := range here {
 		t.instance(e, columns)
 	}
+	if folded > 0 {
+		t.out.WriteString(t.style.Good("IN ") + fmt.Sprintf("  %d more, about which there is nothing to say (-o wide lists them)\n", folded))
+	}
 	for _, name := range slices.Sorted(maps.Keys(elsewhere)) {
 		t.datacenter(name, elsewhere[name])
 	}
 	return t.out.String()
+}
+
+// mostPlain is how many instances are listed that are in and about which there is nothing to say.
+const mostPlain = 20
+
+// foldPlain leaves those out that are in, when they are so many that those that are not would be lost among them.
+func foldPlain(all []discover.Explanation) (rest []discover.Explanation, folded int) {
+	plain := func(e discover.Explanation) bool { return e.Included() && len(e.Notes) == 0 }
+	rest = slices.DeleteFunc(slices.Clone(all), plain)
+	if folded = len(all) - len(rest); folded <= mostPlain {
+		return all, 0
+	}
+	return rest, folded
 }
 
 func otherDatacenter(e discover.Explanation) bool {
