@@ -16,6 +16,7 @@ type Bound struct {
 	kind   boundKind
 	offset int64
 	time   time.Time
+	each   *map[int32]int64 // bounds are compared
 }
 
 type boundKind uint8
@@ -26,6 +27,7 @@ const (
 	boundOffset
 	boundTime
 	boundTail
+	boundEach
 )
 
 // Start is the first offset that is still there.
@@ -38,6 +40,10 @@ func End() Bound { return Bound{kind: boundEnd} }
 // AtOffset is one offset in every partition. Where that is not there any more
 // or not yet, it is the start or the end.
 func AtOffset(offset int64) Bound { return Bound{kind: boundOffset, offset: offset} }
+
+// AtOffsets is an offset of each partition, and the start of those that are not
+// named. The map must not be changed afterwards.
+func AtOffsets(each map[int32]int64) Bound { return Bound{kind: boundEach, each: &each} }
 
 // Tail is n offsets before the end of each partition, or its start where it has
 // fewer. Compaction and transactions leave gaps, so that fewer than n records
@@ -95,6 +101,8 @@ func (b Bound) offsets(ctx context.Context, c *Client, topic string, edges map[i
 			resolved[id] = e.end
 		case boundTail:
 			resolved[id] = max(e.end-b.offset, e.start)
+		case boundEach:
+			resolved[id] = min(max((*b.each)[id], e.start), e.end)
 		default:
 			resolved[id] = min(max(b.offset, e.start), e.end)
 		}

@@ -65,7 +65,9 @@ const (
 	CompressionZstd   Compression = "zstd"
 )
 
-func (c Compression) codec() (kgo.CompressionCodec, error) {
+// Codec returns the Kafka client's name for it. The error names those that
+// there are.
+func (c Compression) Codec() (kgo.CompressionCodec, error) {
 	switch c {
 	case CompressionNone, "":
 		return kgo.NoCompression(), nil
@@ -145,7 +147,7 @@ func (o ProducerOptions) withDefaults() ProducerOptions {
 
 // producerClient opens the Kafka client that records travel on.
 func (c *Client) producerClient(ctx context.Context, o ProducerOptions, batchLimit func(topic string) int32) (*kgo.Client, error) {
-	codec, err := o.Compression.codec()
+	codec, err := o.Compression.Codec()
 	if err != nil {
 		return nil, err
 	}

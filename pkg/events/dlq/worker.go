@@ -3,18 +3,16 @@ package dlq
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/suokelife/suokectl/pkg/events/internal/transact"
 )
 
 const (
-	// transactionTimeout is how long a killed run holds back readers with isolation level read_committed.
-	transactionTimeout = 10 * time.Second
 	// A batch becomes one transaction. It is gathered for so long, or until it has so many bytes or letters.
 	batchTime    = 150 * time.Millisecond
 	batchBytes   = 4 << 20
@@ -25,27 +23,21 @@ const (
 type worker struct {
 	run       *run
 	partition int32
-	kafka     *kgo.Client // transactional
+	producer  *transact.Producer
 	book      *book
 	beat      time.Time // of the last claim that was written
-	broken    bool      // a transaction failed: the client would initialise its id again, and fence who took over
 	replayed  int64
 }
 
 // claim fences all others on the partition, says so in the ledger, and reads what was replayed.
 func (r *run) claim(ctx context.Context, p int32) (*worker, error) {
 	c := r.client
-	kafka, err := c.events.Open(ctx,
-		kgo.TransactionalID("suokectl.replay."+r.topic.name+"."+strconv.Itoa(int(p))),
-		kgo.TransactionTimeout(transactionTimeout),
-		kgo.RecordPartitioner(knownPartitioner{kgo.StickyKeyPartitioner(nil)}),
-		kgo.ProducerLinger(5*time.Millisecond),
-		kgo.MaxBufferedRecords(2*batchLetters),
-	)
+	producer, err := transact.Open(ctx, c.events, "suokectl.replay."+r.topic.name+"."+strconv.Itoa(int(p)),
+		kgo.MaxBufferedRecords(2*batchLetters))
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{run: r, partition: p, kafka: kafka}
+	w := &worker{run: r, partition: p, producer: producer}
 	if err := w.begin(ctx); err != nil {
 		w.release()
 		return nil, err
@@ -55,10 +47,6 @@ func (r *run) claim(ctx context.Context, p int32) (*worker, error) {
 
 func (w *worker) begin(ctx context.Context) error {
 	c, t := w.run.client, w.run.topic
-	if _, _, err := w.kafka.ProducerID(ctx); err != nil {
-		w.broken = true
-		return fmt.Errorf("initialise the transactional id: %w", err)
-	}
 	if err := w.announce(ctx, false); err != nil {
 		return err
 	}
@@ -78,9 +66,9 @@ func (w *worker) begin(ctx context.Context) error {
 func (w *worker) forget(ctx context.Context) error {
 	for stale := w.book.stale; len(stale) > 0; {
 		n := min(len(stale), batchLetters)
-		err := w.transact(ctx, func(tx *transaction) error {
+		err := w.transact(ctx, func(tx *transact.Tx) error {
 			for _, offset := range stale[:n] {
-				tx.produce(&kgo.Record{Topic: w.run.topic.ledger(), Partition: w.partition, Key: strconv.AppendInt(nil, offset, 10)})
+				tx.Produce(&kgo.Record{Topic: w.run.topic.ledger(), Partition: w.partition, Key: strconv.AppendInt(nil, offset, 10)})
 			}
 			return nil
 		})
@@ -92,14 +80,14 @@ func (w *worker) forget(ctx context.Context) error {
 	return nil
 }
 
-func (w *worker) heartbeat(tx *transaction, released bool) {
+func (w *worker) heartbeat(tx *transact.Tx, released bool) {
 	w.beat = time.Now()
-	tx.produce(claim{Owner: w.run.opts.Owner, Released: released}.record(w.run.topic.ledger(), w.partition))
+	tx.Produce(claim{Owner: w.run.opts.Owner, Released: released}.record(w.run.topic.ledger(), w.partition))
 }
 
 // announce writes the claim in a transaction of its own.
 func (w *worker) announce(ctx context.Context, released bool) error {
-	return w.transact(ctx, func(tx *transaction) error {
+	return w.transact(ctx, func(tx *transact.Tx) error {
 		w.heartbeat(tx, released)
 		return nil
 	})
@@ -186,7 +174,7 @@ func (w *worker) commit(ctx context.Context, batch []outgoing, count *tally) err
 	if err := w.run.sameTopic(ctx); err != nil {
 		return err
 	}
-	err := w.transact(ctx, func(tx *transaction) error {
+	err := w.transact(ctx, func(tx *transact.Tx) error {
 		if due {
 			w.heartbeat(tx, false)
 		}
@@ -205,38 +193,45 @@ func (w *worker) commit(ctx context.Context, batch []outgoing, count *tally) err
 }
 
 // produce awaits the letters' offsets in their targets before it writes the entries that name them.
-func (w *worker) produce(tx *transaction, batch []outgoing) error {
+func (w *worker) produce(tx *transact.Tx, batch []outgoing) error {
 	for _, out := range batch {
-		tx.produce(out.record)
+		tx.Produce(out.record)
 	}
-	if err := tx.flush(); err != nil {
+	if err := tx.Flush(); err != nil {
 		return err
 	}
 	for _, out := range batch {
 		r := out.record
 		entry := Entry{Letter: out.letter, Outcome: OutcomeReplayed, Target: r.Topic, Partition: r.Partition, Offset: r.Offset}
-		tx.produce(entry.record(w.run.topic.ledger(), w.partition))
+		tx.Produce(entry.record(w.run.topic.ledger(), w.partition))
 	}
 	return nil
 }
 
 // release gives the claim back, also when the run was interrupted. A broken worker leaves it to die.
 func (w *worker) release() {
-	defer w.kafka.Close()
-	if w.broken {
+	defer w.producer.Close()
+	if w.producer.Broken() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), transactionTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), transact.Timeout)
 	defer cancel()
 	_ = w.announce(ctx, true) // it dies by itself otherwise
 }
 
-// isFenced reports the errors with which brokers answer a producer that was replaced.
-func isFenced(err error) bool {
-	for _, fence := range []error{kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidProducerIDMapping, kerr.UnknownProducerID} {
-		if errors.Is(err, fence) {
-			return true
-		}
+// transact runs a transaction. An error is a *FencedError, with the name of whose claim stands in the ledger now, or
+// what failed.
+func (w *worker) transact(ctx context.Context, fill func(*transact.Tx) error) error {
+	err := w.producer.Do(ctx, fill)
+	if !transact.IsFenced(err) {
+		return err
 	}
-	return false
+	ctx, cancel := context.WithTimeout(context.Background(), transact.Timeout)
+	defer cancel()
+	fenced := &FencedError{Topic: w.run.topic.name, Partition: w.partition, Err: err}
+	books, failed := w.run.client.books(ctx, w.run.topic)
+	if failed == nil && books[w.partition].claim != nil && books[w.partition].claim.Owner != w.run.opts.Owner {
+		fenced.Owner = books[w.partition].claim.Owner
+	}
+	return fenced
 }
