@@ -38,6 +38,7 @@ type console struct {
 
 	protected bool
 	password  string
+	registry  string
 }
 
 func newConsole(t *testing.T) *console {
@@ -97,7 +98,7 @@ func (s *console) runWith(ctx context.Context, stdin string, prepare func(*iostr
 func (s *console) getenv(name string) string {
 	return map[string]string{
 		"SUOKECTL_KAFKA_BROKERS": s.brokers, "SUOKECTL_ENV": "dev", "HOME": s.dir, "SUOKECTL_PROTECTED": strconv.FormatBool(s.protected),
-		"PASSWORD": s.password,
+		"PASSWORD": s.password, "SUOKECTL_REGISTRY_URL": s.registry,
 	}[name]
 }
 

@@ -17,14 +17,16 @@ import (
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/events/schema"
 )
 
 // ConsumeOptions are what `events consume` works with.
 type ConsumeOptions struct {
-	IO     *iostreams.IOStreams
-	Events func() (*events.Client, error)
-	Topic  string
-	Places placeFlags
+	IO      *iostreams.IOStreams
+	Events  func() (*events.Client, error)
+	Schemas func() (*schema.Registry, error)
+	Topic   string
+	Places  placeFlags
 	// Partitions are the only ones to be read; empty for all.
 	Partitions []int32
 	// Follow says what an empty Until means.
@@ -38,7 +40,7 @@ type ConsumeOptions struct {
 
 // NewCmdConsume returns the verb; runF replaces its run in tests.
 func NewCmdConsume(f *app.Factory, runF func(*ConsumeOptions) error) *cobra.Command {
-	opts := &ConsumeOptions{IO: f.IO, Events: f.Events}
+	opts := &ConsumeOptions{IO: f.IO, Events: f.Events, Schemas: f.Schemas}
 	cmd := &cobra.Command{
 		Use:   "consume TOPIC",
 		Short: "Read a part of a topic",
@@ -60,6 +62,10 @@ partitions, and commits what was printed. Members that are services get fewer.
 ndjson prints {"topic", "partition", "offset", "timestamp", "key", "headers",
 "value"}, a value that is JSON passed through byte for byte, any other in base64
 with "value_encoding". raw prints values alone, each with a newline.
+
+--decode shows values that are framed for the context's schema registry as JSON.
+One whose schema is not known stays as it is; when the registry is away, nothing
+more is read.
 ` + layoutHelp,
 		Example: "suokectl events consume dev.auth-service.user-registered.v1 --until now\n" +
 			"suokectl events consume dev.auth-service.user-registered.v1 --from -15m --until now -o table\n" +
@@ -127,10 +133,16 @@ func runConsume(ctx context.Context, opts *ConsumeOptions) error {
 	if c.printer, err = newRecordPrinter(opts.IO, opts.Print, recordView()); err != nil {
 		return err
 	}
+	reading := ctx
+	if opts.Filter.Decode {
+		if reading, c.filter.decoder, err = newFramedDecoder(ctx, opts.Schemas); err != nil {
+			return err
+		}
+	}
 	c.scan.Topic, c.scan.Partitions, c.scan.ByTime = opts.Topic, opts.Partitions, opts.ByTime
-	result, err := c.run(ctx)
+	result, err := c.run(reading)
 	c.progress.clear()
-	err = firstError(err, c.printer.close())
+	err = firstError(c.filter.decoder.close(opts.IO), err, c.printer.close())
 	if isClosedPipe(err) {
 		return nil // the reader has seen enough
 	}

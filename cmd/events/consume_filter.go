@@ -25,6 +25,8 @@ type filterFlags struct {
 	Key           string
 	// Contains are bytes within key, value or the value of a header.
 	Contains string
+	// Decode replaces values that are framed for a schema registry first.
+	Decode bool
 }
 
 func (o *filterFlags) bind(cmd *cobra.Command) {
@@ -34,6 +36,7 @@ func (o *filterFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&o.CorrelationID, "correlation-id", "", "only events of this meta.correlation_id")
 	flags.StringVar(&o.Contains, "contains", "", "only records with this `text` in key, value or a header's value")
 	flags.StringVar(&o.Key, "key", "", "only records with this `key`")
+	flags.BoolVar(&o.Decode, "decode", false, "decode values that are framed for the schema registry first: Avro, Protobuf, JSON")
 	for _, name := range []string{"where", "type", "correlation-id", "contains", "key"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
@@ -48,6 +51,7 @@ type filter struct {
 	where       *gojq.Code
 	clauses     []clause
 	buffers     sync.Pool
+	decoder     *framedDecoder // nil decodes nothing
 
 	mu           sync.Mutex
 	failed       int64 // records on which the expression failed
@@ -74,7 +78,7 @@ func newFilter(flags filterFlags, conventions spec.Conventions) (*filter, error)
 // wanted reports whether there may be a match among records as they are
 // stored; nil when nothing can be said.
 func (f *filter) wanted() func(records []byte) bool {
-	if len(f.clauses) == 0 {
+	if len(f.clauses) == 0 || f.decoder != nil { // what is framed does not hold the bytes of its text
 		return nil
 	}
 	return f.mayHold
@@ -90,6 +94,9 @@ func (f *filter) mayHold(records []byte) bool {
 }
 
 func (f *filter) match(r *kgo.Record) bool {
+	if f.decoder != nil && !f.decoder.replace(r) {
+		return false
+	}
 	if f.flags.Key != "" && string(r.Key) != f.flags.Key {
 		return false
 	}

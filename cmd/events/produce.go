@@ -34,6 +34,7 @@ type ProduceOptions struct {
 	Context  func() (*config.Context, error)
 	Guard    func(ctx context.Context, what string) error
 	Validate events.Validator
+	Encode   events.Encoder // used when Framed
 	Spool    func() (*spool.Spool, error)
 	// Columns returns the types of a topic's fields, for CSV.
 	Columns func(ctx context.Context, topic string) (map[string]intake.Column, error)
@@ -47,6 +48,7 @@ type ProduceOptions struct {
 	FromSpool bool
 
 	Format       string
+	Framed       bool
 	Wrap         bool
 	Delimiter    string
 	KeyDelimiter string
@@ -61,7 +63,7 @@ type ProduceOptions struct {
 
 // NewCmdProduce returns the verb; runF replaces its run in tests.
 func NewCmdProduce(f *app.Factory, runF func(*ProduceOptions) error) *cobra.Command {
-	opts := &ProduceOptions{IO: f.IO, Events: f.Events, Context: f.Context, Guard: f.Guard, Validate: validator(f), Spool: f.Spool, Columns: columnTypes(f)}
+	opts := &ProduceOptions{IO: f.IO, Events: f.Events, Context: f.Context, Guard: f.Guard, Validate: validator(f), Encode: encoder(f), Spool: f.Spool, Columns: columnTypes(f)}
 	opts.StateDir = func() (string, error) {
 		paths, err := f.Paths()
 		return filepath.Join(paths.State, "produce"), err
@@ -77,6 +79,10 @@ func NewCmdProduce(f *app.Factory, runF func(*ProduceOptions) error) *cobra.Comm
   text           the event between --delimiter, with its key before --key-delimiter
   csv            a row of the event's data; the first names the fields, whose types are
                  those of the topic's schema, else texts
+
+--framed encodes each event by the newest schema of its topic, as Avro, Protobuf or
+JSON, and frames it as Confluent's clients do; the schema must describe the whole
+event. "consume --decode" shows it again.
 
 --wrap takes each value for an event's data, and gives it an envelope with a new id;
 csv's rows always are. Input that is compressed by gzip or zstd is decompressed.
@@ -129,6 +135,7 @@ func (o *ProduceOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.File, "file", "f", "-", "`file` to read, - for standard input")
 	flags.StringVar(&o.Format, "format", string(intake.NDJSON), "what the input is: "+strings.Join(intake.Formats(), ", "))
+	flags.BoolVar(&o.Framed, "framed", false, "encode events by their topic's schema, and frame them for the schema registry")
 	flags.BoolVar(&o.Wrap, "wrap", false, "make an event of each value, which is its data")
 	flags.StringVar(&o.Delimiter, "delimiter", "", `what ends a value of text, such as \0; a newline by default`)
 	flags.StringVar(&o.KeyDelimiter, "key-delimiter", "", "what ends the key before a value of text; there is no key when empty")
@@ -165,6 +172,8 @@ func (o *ProduceOptions) validate(cmd *cobra.Command) error {
 	switch {
 	case o.FromSpool == (o.Topic != ""):
 		return failure.Usagef("either a topic or --spool is needed")
+	case o.FromSpool && o.Framed:
+		return failure.Usagef("--spool sends events as they were kept: leave --framed out")
 	case o.FromSpool && changed("file"):
 		return failure.Usagef("--spool reads no file: leave --file out")
 	case !slices.Contains(intake.Formats(), o.Format):
@@ -246,8 +255,14 @@ func (o *ProduceOptions) prepare(ctx context.Context, input *produceInput) (*pro
 	if o.DryRun {
 		open = nil
 	}
+	validate, encode := o.Validate, o.Encode
+	if o.Framed {
+		validate = nil // encoding does it
+	} else {
+		encode = nil
+	}
 	run.producer, err = openProducer(ctx, o.IO, client, open, events.ProducerOptions{
-		Validate: run.progress.around(o.Validate), Linger: bulkLinger, Compression: events.Compression(o.Compression),
+		Validate: run.progress.around(validate), Encode: encode, Linger: bulkLinger, Compression: events.Compression(o.Compression),
 		BufferRecords: bufferRecords,
 	})
 	return run, err

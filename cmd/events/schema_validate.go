@@ -34,7 +34,7 @@ func NewCmdSchemaValidate(f *app.Factory, runF func(*SchemaValidateOptions) erro
 	opts := &SchemaValidateOptions{IO: f.IO, Schemas: f.Schemas}
 	var version, scope string
 	cmd := &cobra.Command{
-		Use:   "validate SUBJECT FILE…",
+		Use:   "validate SUBJECT FILE...",
 		Short: "Hold events in files to a schema",
 		Long: `Hold the events in files, or on standard input for "-", to the schema of a
 subject. A file has one JSON value after another, NDJSON for example. Each

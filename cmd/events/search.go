@@ -14,6 +14,7 @@ import (
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/events/schema"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
@@ -21,6 +22,7 @@ import (
 type SearchOptions struct {
 	IO       *iostreams.IOStreams
 	Events   func() (*events.Client, error)
+	Schemas  func() (*schema.Registry, error)
 	Patterns []string
 	Places   placeFlags
 	Print    printFlags
@@ -29,7 +31,7 @@ type SearchOptions struct {
 
 // NewCmdSearch returns the verb; runF replaces its run in tests.
 func NewCmdSearch(f *app.Factory, runF func(*SearchOptions) error) *cobra.Command {
-	opts := &SearchOptions{IO: f.IO, Events: f.Events}
+	opts := &SearchOptions{IO: f.IO, Events: f.Events, Schemas: f.Schemas}
 	cmd := &cobra.Command{
 		Use:   "search PATTERN...",
 		Short: "Find records in many topics",
@@ -41,7 +43,8 @@ grow with their number or size.
 Text is looked for in the bytes as they are stored, before records are parsed:
 that of --contains, --key, --type and --correlation-id, and in --where what is
 compared with ==. --contains looks for bytes in key, value and the values of headers, as they are
-stored. A place is what "consume" takes; the search ends at --until.
+stored. --decode looks at values that are framed for the schema registry as JSON,
+which takes longer. A place is what "consume" takes; the search ends at --until.
 
 A topic that cannot be read is told of at the end, when the others are searched.
 Like grep it exits 0 when something was found, and 1 when nothing was or a topic
@@ -60,7 +63,7 @@ could not be read.
 			switch {
 			case err != nil:
 				return err
-			case opts.Filter == filterFlags{}:
+			case opts.Filter == filterFlags{Decode: opts.Filter.Decode}:
 				return failure.WithHint(failure.Usagef("nothing to search for"), "give --contains, --where, --type, --correlation-id or --key")
 			case opts.Places.Until == "":
 				return failure.Usagef("a search must end: --until is empty")
@@ -93,12 +96,18 @@ func runSearch(ctx context.Context, opts *SearchOptions) error {
 	if s.printer, err = newRecordPrinter(opts.IO, opts.Print, foundView()); err != nil {
 		return err
 	}
+	reading := ctx
+	if opts.Filter.Decode {
+		if reading, s.filter.decoder, err = newFramedDecoder(ctx, opts.Schemas); err != nil {
+			return err
+		}
+	}
 	topics, err := opts.topics(ctx, client)
 	if err == nil {
-		err = s.run(ctx, topics)
+		err = s.run(reading, topics)
 	}
 	s.progress.clear()
-	s.broken = firstError(s.broken, s.printer.close())
+	s.broken = firstError(s.filter.decoder.close(opts.IO), s.broken, s.printer.close())
 	if isClosedPipe(s.broken) {
 		return nil // the reader has seen enough
 	}
