@@ -44,6 +44,7 @@ for them, over what the context says. A secret is given by reference:
 		NewCmdProduce(f, nil),
 		NewCmdConsume(f, nil),
 		NewCmdSearch(f, nil),
+		NewCmdCopy(f, nil),
 		NewCmdSchema(f),
 		NewCmdDLQ(f),
 	)

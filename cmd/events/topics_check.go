@@ -13,6 +13,7 @@ import (
 	"github.com/suokelife/suokectl/internal/iostreams"
 	"github.com/suokelife/suokectl/internal/output"
 	"github.com/suokelife/suokectl/pkg/events"
+	"github.com/suokelife/suokectl/pkg/events/copier"
 	"github.com/suokelife/suokectl/pkg/events/dlq"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
@@ -68,7 +69,7 @@ func runTopicsCheck(ctx context.Context, opts *TopicsCheckOptions) error {
 		if names, err = client.TopicNames(ctx); err != nil {
 			return err
 		}
-		names = slices.DeleteFunc(names, dlq.IsLedger)
+		names = slices.DeleteFunc(names, func(name string) bool { return dlq.IsLedger(name) || name == copier.ProgressTopic })
 	}
 	var wrong []*spec.TopicError
 	for _, name := range names {
