@@ -51,6 +51,9 @@ func show(opts *CallOptions, call *rpc.Call) error {
 	if call.Descriptors.Note != "" {
 		opts.IO.Infof("%s", call.Descriptors.Note)
 	}
+	if made := call.Headers[meshAttempts]; len(made) > 0 && made[0] != "1" {
+		opts.IO.Infof("the mesh made %s attempts of the last one", made[0])
+	}
 	opts.IO.Infof("request id: %s", call.RequestID)
 	if opts.Output.Human() {
 		for _, detail := range call.Status.Details {
@@ -61,6 +64,10 @@ func show(opts *CallOptions, call *rpc.Call) error {
 	view := output.View[*rpc.Call]{Name: func(c *rpc.Call) string { return c.RequestID }}
 	return output.One(opts.IO, opts.Output, view, call, nil)
 }
+
+// meshAttempts is how Envoy says, where it is told to, how often it has sent a
+// request on.
+const meshAttempts = "x-envoy-attempt-count"
 
 func showMetadata(ios *iostreams.IOStreams, what string, md map[string][]string) {
 	for _, name := range slices.Sorted(maps.Keys(md)) {

@@ -59,7 +59,7 @@ func TestHealthIsWatched(t *testing.T) {
 func TestWatchingNobody(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond, failure.ErrInterrupted)
 	defer cancel()
-	code, out, talk := run(ctx, t, false, "rpc", "health", "192.0.2.1:1", "--plaintext", "--token-file", os.DevNull, "--watch", "-o", "ndjson")
+	code, out, talk := run(ctx, t, false, "rpc", "health", "192.0.2.1:1", "--plaintext", "--token-file", secretFile(t, 0o600), "--watch", "-o", "ndjson")
 	if code != failure.CodeInterrupted || strings.Count(out, `"status":"UNREACHABLE"`) != 1 || !strings.Contains(out, "not sent in plaintext") {
 		t.Errorf("exit %d, %s, %s", code, out, talk)
 	}

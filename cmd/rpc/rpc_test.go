@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 
@@ -35,8 +36,8 @@ type hostile struct {
 
 const harm = "\x1b[2Jred\u202eder"
 
-func (hostile) GetProfile(context.Context, *userv1.GetProfileRequest) (*userv1.GetProfileResponse, error) {
-	return &userv1.GetProfileResponse{Email: harm}, nil
+func (hostile) GetProfile(ctx context.Context, _ *userv1.GetProfileRequest) (*userv1.GetProfileResponse, error) {
+	return &userv1.GetProfileResponse{Email: harm}, grpc.SetHeader(ctx, metadata.Pairs("x-envoy-attempt-count", "3"))
 }
 
 func (hostile) Stats(ctx context.Context, _ *userv1.StatsRequest) (*userv1.StatsResponse, error) {
@@ -145,6 +146,13 @@ func TestNetworkTextIsHarmlessOnATerminal(t *testing.T) {
 	}
 	if _, out, _ := run(t.Context(), t, false, "rpc", "call", address, "GetProfile", "--plaintext", "--jq", ".messages[0].email"); out != harm+"\n" {
 		t.Errorf("off a terminal the data changed: %q", out)
+	}
+}
+
+// A sidecar that repeats by itself is found out.
+func TestAttemptsOfTheMeshAreTold(t *testing.T) {
+	if _, _, talk := run(t.Context(), t, false, "rpc", "call", serve(t), "GetProfile", "--plaintext"); !strings.Contains(talk, "the mesh made 3 attempts of the last one") {
+		t.Error(talk)
 	}
 }
 

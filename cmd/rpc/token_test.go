@@ -19,7 +19,7 @@ import (
 func secretFile(t *testing.T, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "shared.secret")
-	if err := os.WriteFile(path, []byte("a secret that services share"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("a-secret-that-services-share"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(path, mode); err != nil {
@@ -41,7 +41,7 @@ func TestAnIssuedTokenIsDataAlone(t *testing.T) {
 func TestASecretThatOthersCanReadIsWarnedAbout(t *testing.T) {
 	path := secretFile(t, 0o644)
 	code, _, stderr := run(t.Context(), t, false, "rpc", "token", "issue", "--key", path)
-	if code != 0 || !strings.Contains(stderr, "chmod 600 "+path) || strings.Contains(stderr, "services share") {
+	if code != 0 || !strings.Contains(stderr, "chmod 600 "+path) || strings.Contains(stderr, "services-share") {
 		t.Errorf("code %d, stderr %q", code, stderr)
 	}
 }

@@ -38,6 +38,11 @@
 // of its context, and the number of earlier attempts in gRPC's own
 // grpc-previous-rpc-attempts.
 //
+// In a mesh the Target is the sidecar's address and the Authority the service's
+// host: the sidecar balances, so there is no picker and no breaker here, and it
+// encrypts, so there is no TLS. What its own policy repeats multiplies with the
+// tries of the channel; leave one of the two at a single one.
+//
 // A [Pool] keeps channels by service, version and identity, and replaces them by
 // age without failing a call.
 //

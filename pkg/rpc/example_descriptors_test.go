@@ -10,6 +10,7 @@ import (
 
 	"github.com/suokelife/suokectl/internal/lab/services"
 	"github.com/suokelife/suokectl/pkg/rpc"
+	"github.com/suokelife/suokectl/pkg/secure"
 )
 
 // A call is made from JSON; the definition of its method is kept for the next one.
@@ -80,4 +81,56 @@ enum Size { SIZE_UNSPECIFIED = 0; SIZE_SMALL = 1; }
 	// {"item":"","size":"SIZE_SMALL"}
 	// item: string [] // What is bought.
 	// size: shop.v1.Size [SIZE_UNSPECIFIED SIZE_SMALL] //
+}
+
+// What a server offers, from its own reflection; written down it serves without
+// the server.
+func ExampleChannel_Reflect() {
+	server, err := services.Start(services.Options{Name: "user-service", Secret: secret})
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	tokens, err := secure.NewTokenSource(secure.TokenConfig{Issuer: "auth-service", Secret: secret})
+	if err != nil {
+		panic(err)
+	}
+	channel, err := rpc.NewChannel(context.Background(), rpc.Config{
+		Target: server.Addr(), Credentials: secure.CallCredentials{Token: tokens.Token, AllowPlaintext: true},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer channel.Close()
+	offered := channel.Reflect(context.Background())
+	defer offered.Close()
+	set, err := offered.Protoset("suokelife.user.v1.UserService")
+	if err != nil {
+		panic(err)
+	}
+
+	dir, err := os.MkdirTemp("", "protoset-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "user.binpb")
+	if err := os.WriteFile(path, set, 0o600); err != nil {
+		panic(err)
+	}
+	known, err := rpc.ReadProtoset(path)
+	if err != nil {
+		panic(err)
+	}
+	methods, err := known.Methods("UserService")
+	for _, method := range methods {
+		fmt.Println(method.Name, method.Kind)
+	}
+	_, unknown := known.Method("Stat")
+	fmt.Println(unknown, err)
+	// Output:
+	// GetProfile unary
+	// SetMaintenance unary
+	// Stats unary
+	// the definitions have no method "Stat"; did you mean suokelife.user.v1.UserService/Stats? <nil>
 }

@@ -132,3 +132,65 @@ func ExampleUnavailableError() {
 	// "" Unavailable
 	// "the cache of auth-service" OK
 }
+
+// Through a mesh: the sidecar finds the instances of the host, and of the version
+// on which its routes match.
+func ExampleConfig_mesh() {
+	sidecar, err := services.Start(services.Options{Name: "auth-service", Secret: secret}) // stands for it
+	if err != nil {
+		panic(err)
+	}
+	defer sidecar.Close()
+	tokens, err := secure.NewTokenSource(secure.TokenConfig{Issuer: "user-service", Secret: secret})
+	if err != nil {
+		panic(err)
+	}
+	channel, err := rpc.NewChannel(context.Background(), rpc.Config{
+		Target:      sidecar.Addr(),
+		Authority:   "auth-service",
+		APIVersion:  "v1",
+		Credentials: secure.CallCredentials{Token: tokens.Token, AllowPlaintext: true}, // as far as the sidecar
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer channel.Close()
+	call, err := channel.Call(context.Background(), rpc.Request{
+		Method: "Login", Body: strings.NewReader(`{"username":"ada","password":"correct horse"}`),
+	})
+	fmt.Println(call.Status.Code, call.RequestHeaders["x-api-version"], err)
+	// Output: OK [v1] <nil>
+}
+
+// A service with no instance is known before any call.
+func ExampleDiscoveryError() {
+	_, err := rpc.NewChannel(context.Background(), rpc.Config{
+		Target:    "auth-service",
+		Instances: func(context.Context) ([]string, error) { return nil, nil },
+	})
+	if nobody, ok := errors.AsType[*rpc.DiscoveryError](err); ok {
+		fmt.Println(nobody.Service, errors.Is(err, rpc.ErrNoInstances))
+		fmt.Println(err)
+	}
+	// Output:
+	// auth-service true
+	// find auth-service: it has no instances
+}
+
+// Why a server cannot be talked to, which gRPC says in text alone.
+func ExampleTransportError() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	listener.Close() // nothing listens there any more
+	channel, err := rpc.NewChannel(context.Background(), rpc.Config{Target: listener.Addr().String(), Name: "auth-service"})
+	if err != nil {
+		panic(err)
+	}
+	defer channel.Close()
+	_, err = authv1.NewAuthServiceClient(channel).Login(context.Background(), &authv1.LoginRequest{})
+	err = channel.Explain(err)
+	fmt.Println(errors.Is(err, rpc.ErrRefused), status.Code(err))
+	// Output: true Unavailable
+}

@@ -39,7 +39,7 @@ type Timings struct {
 type timeline struct {
 	start time.Time
 
-	used  atomic.Bool // by a call
+	used atomic.Bool // by a call
 
 	mu       sync.Mutex
 	resolved time.Duration

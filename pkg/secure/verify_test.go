@@ -352,3 +352,21 @@ func ExampleKeyFile() {
 	fmt.Println(errors.Is(err, secure.ErrMalformed))
 	// Output: true
 }
+
+// Why a token is refused, for a log; callers need not know.
+func ExampleTokenError() {
+	source, err := secure.NewTokenSource(secure.TokenConfig{Issuer: "user-service", Secret: secret})
+	if err != nil {
+		panic(err)
+	}
+	token, err := source.Token()
+	if err != nil {
+		panic(err)
+	}
+	verifier := secure.Verifier{Secret: secret, Audience: "partners"}
+	_, err = verifier.Verify(token)
+	if refused, ok := errors.AsType[*secure.TokenError](err); ok {
+		fmt.Println(refused.Reason, "-", refused.Detail)
+	}
+	// Output: its audience is another one - it is for ["internal-services"], not "partners"
+}
