@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,10 +12,10 @@ import (
 	"github.com/suokelife/suokectl/pkg/rpc"
 )
 
-// fields completes the keys of a request's JSON, from what is kept of the server
-// alone: a key is typed faster than a server answers.
+// fields completes the keys of a request's JSON, from what is kept of the server,
+// which is asked only when that is nothing: a key is typed faster than it answers.
 func fields(f *app.Factory, c *connection) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 		if strings.HasPrefix(typed, "@") {
 			return nil, cobra.ShellCompDirectiveDefault
@@ -22,12 +24,11 @@ func fields(f *app.Factory, c *connection) cobra.CompletionFunc {
 			return nil, directive
 		}
 		c.Target = args[0]
-		kept, _, err := rpc.KeptDescriptors(f.DescriptorCache(c.RPCOptions))
-		if err != nil {
-			return nil, directive
+		known := keptFields(f, c, args[1])
+		if known == nil {
+			known = askedFields(cmd, f, c, args)
 		}
-		template, err := kept.Template(args[1])
-		if err != nil {
+		if known == nil {
 			return nil, directive
 		}
 		if typed == "" {
@@ -38,11 +39,42 @@ func fields(f *app.Factory, c *connection) cobra.CompletionFunc {
 			return nil, directive
 		}
 		var keys []string
-		for _, key := range keysAt(template.Fields, path) {
+		for _, key := range keysAt(known, path) {
 			keys = append(keys, before+`"`+key+`":`)
 		}
 		return complete.Prefixed(keys, typed), directive
 	}
+}
+
+// keptFields are those of a method's request as far as they are kept; nil when
+// nothing is.
+func keptFields(f *app.Factory, c *connection, method string) []rpc.TemplateField {
+	kept, _, err := rpc.KeptDescriptors(f.DescriptorCache(c.RPCOptions))
+	if err != nil {
+		return nil
+	}
+	template, _ := kept.Template(method) // which has no fields when there is no such method
+	return template.Fields
+}
+
+// askedFields asks the server, within the bound of a completion.
+func askedFields(cmd *cobra.Command, f *app.Factory, c *connection, args []string) []rpc.TemplateField {
+	texts, _ := complete.Values(f, "rpc-fields-"+args[1]+"-"+c.Target+"-"+c.Version, func(ctx context.Context) (texts []string, err error) {
+		err = c.reflect(ctx, f.Channel, func(d *rpc.Descriptors) error {
+			template, err := d.Template(args[1])
+			for _, field := range template.Fields {
+				text, _ := json.Marshal(field) // which cannot fail
+				texts = append(texts, string(text))
+			}
+			return err
+		})
+		return texts, err
+	})(cmd, args, "")
+	known := make([]rpc.TemplateField, len(texts))
+	for i, text := range texts {
+		_ = json.Unmarshal([]byte(text), &known[i]) // what it was made from
+	}
+	return known
 }
 
 // keysAt are the fields directly below a path, those of a oneof all.

@@ -69,6 +69,23 @@ func TestCompletionOfFields(t *testing.T) {
 	}
 }
 
+// Nothing need be kept of a server that answers in time.
+func TestCompletionOfFieldsAsksTheServer(t *testing.T) {
+	server, err := services.Start(services.Options{Name: "health-service", Secret: []byte("secret")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	run := world(t)
+	for range 100 { // a busy machine may need more than the bound
+		_, stdout, _ := run("__complete", "rpc", "call", server.Addr(), "GetVitals", "--plaintext", "-d", `{"`)
+		if strings.Contains(stdout, `{"userId":`) {
+			return
+		}
+	}
+	t.Error("no key was completed")
+}
+
 func TestSizes(t *testing.T) {
 	run := world(t)
 	for text, good := range map[string]bool{
