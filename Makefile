@@ -30,6 +30,7 @@ bench: ## ratios against peers
 	go run ./bench/startup
 	go run ./bench/discover
 	go run ./bench/consume
+	go run ./bench/search
 	go run ./bench/call
 	go run ./bench/batch
 	go run ./bench/load

@@ -4,18 +4,19 @@
 // against kcat tuned to its best, and against a bare poll loop of the Kafka
 // client, which is the floor, on a real Kafka in interleaved runs.
 //
-//	go run ./bench/consume [-records 1000000] [-size 300] [-partitions 8] [-runs 7] [-json FILE]
+//	go run ./bench/consume [-bytes 300000000] [-size 300] [-codec lz4] [-partitions 8] [-runs 7] [-json FILE]
+//	go run ./bench/consume -matrix [-null]
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/suokelife/suokectl/bench/corpus"
 	"github.com/suokelife/suokectl/bench/harness"
 	"github.com/suokelife/suokectl/internal/testenv"
 )
@@ -27,23 +28,26 @@ const (
 	floorGoal = 1 / 0.90 // × the wall time of the bare loop
 )
 
-const topic = "test.bench-service.read-measured.v1"
-
 type options struct {
-	records, size, runs int
-	partitions          int
-	jsonFile            string
+	corpus.Setting
+	runs     int
+	matrix   bool
+	null     bool
+	jsonFile string
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == floorArg {
-		exit(floor(context.Background(), os.Stdout, os.Args[2]))
+	if len(os.Args) == 4 && os.Args[1] == floorArg {
+		exit(floor(context.Background(), os.Stdout, os.Args[2], os.Args[3]))
 	}
 	var o options
-	flag.IntVar(&o.records, "records", 1_000_000, "events in the topic")
-	flag.IntVar(&o.size, "size", 300, "bytes of an event")
-	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the topic")
+	flag.IntVar(&o.Bytes, "bytes", 300_000_000, "bytes of the topic, in a million events at most")
+	flag.IntVar(&o.Size, "size", 300, "bytes of an event; the smallest has about 90")
+	flag.StringVar(&o.Codec, "codec", "lz4", "none, lz4 or zstd")
+	flag.IntVar(&o.Partitions, "partitions", 8, "partitions of the topic")
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each command")
+	flag.BoolVar(&o.matrix, "matrix", false, "measure 100 B, 1 KiB and 16 KiB with each codec on 1 and 8 partitions")
+	flag.BoolVar(&o.null, "null", false, "discard what is printed, unverified: a file costs more for NDJSON, which is longer")
 	flag.StringVar(&o.jsonFile, "json", "", "write the results as JSON to this file")
 	flag.Parse()
 	exit(run(context.Background(), os.Stdout, o))
@@ -68,77 +72,73 @@ func run(ctx context.Context, out io.Writer, o options) error {
 		return err
 	}
 	defer kafka.Stop()
-	brokers := strings.Join(kafka.Brokers, ",")
-	if err := fill(ctx, kafka.Brokers, o); err != nil {
+	b := &bench{options: o, dir: dir, brokers: strings.Join(kafka.Brokers, ",")}
+	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	comparisons, err := comparisons(ctx, dir, brokers, o)
-	if err != nil {
-		return err
+	settings := []corpus.Setting{o.Setting}
+	if o.matrix {
+		settings = corpus.Matrix(o.Bytes)
 	}
-	for i, comparison := range comparisons {
-		result, err := comparison.Run(ctx)
-		if err != nil {
+	var comparisons []harness.Comparison
+	for _, s := range settings {
+		if err := s.Fill(ctx, kafka.Brokers); err != nil {
 			return err
 		}
-		if err := report(out, result, o.jsonFile, i == 0); err != nil {
-			return err
-		}
+		comparisons = append(comparisons, b.values(s), b.lines(s))
 	}
-	return nil
+	return harness.Report(ctx, out, o.jsonFile, comparisons...)
 }
 
-// comparisons are values alone, which all contenders print alike and which are
-// verified, and NDJSON, which each tool writes in its own way: there the lines
+type bench struct {
+	options
+	dir, brokers         string
+	suokectl, kcat, self string
+}
+
+func (b *bench) prepare(ctx context.Context) (err error) {
+	if b.suokectl, err = harness.Build(ctx, b.dir); err != nil {
+		return err
+	}
+	if b.kcat, err = testenv.InstallTool("kcat"); err != nil {
+		return err
+	}
+	b.self, err = os.Executable()
+	return err
+}
+
+// values compares values alone, which all contenders print alike and which are
+// verified.
+func (b *bench) values(s corpus.Setting) harness.Comparison {
+	return harness.Comparison{Name: "values of " + s.String(), Runs: b.runs, SameOutput: !b.null, Discard: b.null, Goals: goals("suokectl -o raw", "kcat"),
+		Contenders: []harness.Contender{b.ours(s, "raw"), b.bare(s), b.kcats(s, "kcat")}}
+}
+
+// lines compares NDJSON, which each tool writes in its own way: there the lines
 // are counted, and only runs of one tool must agree.
-func comparisons(ctx context.Context, dir, brokers string, o options) ([]harness.Comparison, error) {
-	suokectl, err := harness.Build(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	kcat, err := testenv.InstallTool("kcat")
-	if err != nil {
-		return nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	env := []string{"HOME=" + dir, "XDG_CONFIG_HOME=", "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "SUOKECTL_KAFKA_BROKERS=" + brokers}
-	ours := func(format string) harness.Contender {
-		return harness.Contender{Name: "suokectl -o " + format, Env: env,
-			Argv: []string{suokectl, "events", "consume", topic, "--until", "now", "-o", format}}
-	}
-	tuned := []string{kcat, "-C", "-e", "-q", "-b", brokers, "-t", topic, "-X", "fetch.wait.max.ms=5", "-X", "queued.min.messages=2000000"}
-	bare := harness.Contender{Name: "bare loop", Argv: []string{self, floorArg, brokers}}
-	goals := func(format, peer string) []harness.Goal {
-		return []harness.Goal{
-			{Of: "suokectl -o " + format, To: peer, Metric: harness.Wall, AtMost: wallGoal},
-			{Of: "suokectl -o " + format, To: peer, Metric: harness.CPU, AtMost: cpuGoal},
-			{Of: "suokectl -o " + format, To: "bare loop", Metric: harness.Wall, AtMost: floorGoal},
-		}
-	}
-	what := fmt.Sprintf("%d events of %d bytes, %d partitions", o.records, o.size, o.partitions)
-	return []harness.Comparison{
-		{Name: "values of " + what, Runs: o.runs, SameOutput: true, Goals: goals("raw", "kcat"),
-			Contenders: []harness.Contender{ours("raw"), bare, {Name: "kcat", Argv: tuned}}},
-		{Name: "NDJSON of " + what, Runs: o.runs, Goals: goals("ndjson", "kcat -J"),
-			Contenders: []harness.Contender{ours("ndjson"), bare, {Name: "kcat -J", Argv: append(tuned, "-J")}}},
-	}, nil
+func (b *bench) lines(s corpus.Setting) harness.Comparison {
+	return harness.Comparison{Name: "NDJSON of " + s.String(), Runs: b.runs, Discard: b.null, Goals: goals("suokectl -o ndjson", "kcat -J"),
+		Contenders: []harness.Contender{b.ours(s, "ndjson"), b.bare(s), b.kcats(s, "kcat -J", "-J")}}
 }
 
-// report prints a table, and appends a line of JSON to the file if there is one.
-func report(out io.Writer, result *harness.Result, jsonFile string, first bool) error {
-	if err := result.WriteTable(out); err != nil || jsonFile == "" {
-		return err
+func (b *bench) ours(s corpus.Setting, format string) harness.Contender {
+	return harness.Contender{Name: "suokectl -o " + format, Env: append(harness.Home(b.dir), "SUOKECTL_KAFKA_BROKERS="+b.brokers),
+		Argv: []string{b.suokectl, "events", "consume", s.Topic(), "--until", "now", "-o", format}}
+}
+
+func (b *bench) bare(s corpus.Setting) harness.Contender {
+	return harness.Contender{Name: "bare loop", Argv: []string{b.self, floorArg, b.brokers, s.Topic()}}
+}
+
+func (b *bench) kcats(s corpus.Setting, name string, more ...string) harness.Contender {
+	return harness.Contender{Name: name, Argv: append([]string{b.kcat, "-C", "-e", "-q", "-b", b.brokers, "-t", s.Topic(),
+		"-X", "fetch.wait.max.ms=5", "-X", "queued.min.messages=2000000"}, more...)}
+}
+
+func goals(ours, peer string) []harness.Goal {
+	return []harness.Goal{
+		{Of: ours, To: peer, Metric: harness.Wall, AtMost: wallGoal},
+		{Of: ours, To: peer, Metric: harness.CPU, AtMost: cpuGoal},
+		{Of: ours, To: "bare loop", Metric: harness.Wall, AtMost: floorGoal},
 	}
-	mode := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if first {
-		mode = os.O_CREATE | os.O_WRONLY | os.O_TRUNC
-	}
-	file, err := os.OpenFile(jsonFile, mode, 0o644)
-	if err != nil {
-		return err
-	}
-	return errors.Join(result.WriteJSON(file), file.Close())
 }

@@ -7,27 +7,36 @@ import (
 	"unicode/utf8"
 
 	"github.com/itchyny/gojq"
+
+	"github.com/suokelife/suokectl/cmd/events/needle"
 )
 
 // clause is a condition on the bytes of a record without which it cannot match:
 // one of the texts is in there. Looking for bytes is many times faster than
 // decoding them.
 type clause struct {
-	texts [][]byte
+	texts   []string
+	needles []*needle.Finder // of the texts
 	// json says that the texts are strings in JSON, which can be spelled with
 	// \u escapes as well.
 	json bool
 }
 
-var unicodeEscape = []byte(`\u`)
+func newClause(json bool, texts ...string) clause {
+	c := clause{texts: texts, json: json}
+	for _, text := range texts {
+		c.needles = append(c.needles, needle.New([]byte(text)))
+	}
+	return c
+}
 
 func (c *clause) mayHold(records []byte) bool {
-	for _, text := range c.texts {
-		if bytes.Contains(records, text) {
+	for _, n := range c.needles {
+		if n.In(records) {
 			return true
 		}
 	}
-	return c.json && bytes.Contains(records, unicodeEscape)
+	return c.json && bytes.Contains(records, []byte(`\u`))
 }
 
 // weakest is the length of the shortest text, which occurs by chance most often.
@@ -43,12 +52,12 @@ func (c *clause) weakest() int {
 func (o *filterFlags) clauses() (all []clause) {
 	for _, exact := range []string{o.Contains, o.Key} {
 		if exact != "" {
-			all = append(all, clause{texts: [][]byte{[]byte(exact)}})
+			all = append(all, newClause(false, exact))
 		}
 	}
 	for _, text := range []string{o.CorrelationID, o.Type} {
 		if text != "" && isSpelledOneWay(text) {
-			all = append(all, clause{texts: [][]byte{[]byte(text)}, json: true})
+			all = append(all, newClause(true, text))
 		}
 	}
 	return all
@@ -76,7 +85,7 @@ func clausesOf(q *gojq.Query) []clause {
 		if left == nil || right == nil {
 			return nil
 		}
-		return []clause{{texts: append(left.texts, right.texts...), json: true}}
+		return []clause{newClause(true, append(left.texts, right.texts...)...)}
 	case q.Op == gojq.OpEq:
 		if c := clauseOf(q.Left, q.Right); c != nil {
 			return c
@@ -110,7 +119,7 @@ func clauseOf(path, literal *gojq.Query) []clause {
 	default:
 		return nil
 	}
-	return []clause{{texts: [][]byte{[]byte(text)}, json: true}}
+	return []clause{newClause(true, text)}
 }
 
 func literalOf(q *gojq.Query) (string, bool) {

@@ -120,3 +120,17 @@ func BenchmarkAppendRecord(b *testing.B) {
 		buffer = events.AppendRecord(buffer[:0], r)
 	}
 }
+
+func TestTimesAreThoseOfTheStandardLibrary(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.UnixMilli(rapid.Int64Range(-1e14, 3e14).Draw(t, "ms"))
+		line := events.AppendRecord(nil, &kgo.Record{Timestamp: at})
+		var record struct{ Timestamp string }
+		if err := json.Unmarshal(line, &record); err != nil {
+			t.Fatal(err)
+		}
+		if want := at.UTC().Format("2006-01-02T15:04:05.000Z"); record.Timestamp != want {
+			t.Fatalf("got %s, want %s", record.Timestamp, want)
+		}
+	})
+}
