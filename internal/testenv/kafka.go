@@ -113,6 +113,10 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.consumer.session.timeout.ms=6000
+group.consumer.min.session.timeout.ms=6000
+group.consumer.heartbeat.interval.ms=1000
+group.consumer.min.heartbeat.interval.ms=1000
 `, port, controllerPort, filepath.Join(s.dir, "data"), inner, proxy)
 	if err := os.WriteFile(s.path("log4j2.properties"), kafkaLogging, 0o600); err != nil {
 		return err

@@ -171,7 +171,7 @@ func (c *Consumer) run(ctx context.Context, stop context.CancelCauseFunc) error 
 	committer.Wait()
 	all := c.queue.stop()
 	drained := c.drain(all, ErrStopped)
-	c.stopWith(c.commit(ctx, c.kafka, all))
+	c.stopWith(c.commit(ctx, c.kafka, all, lastCommitTimeout))
 	c.leave(ctx)
 	if drained {
 		workers.Wait()

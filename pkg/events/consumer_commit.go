@@ -14,9 +14,11 @@ import (
 const (
 	// commitInterval is how much time of work a crash repeats at most.
 	commitInterval = time.Second
-	// commitTimeout bounds a commit, also the last one of a consumer that is told
-	// to stop.
+	// commitTimeout bounds a commit.
 	commitTimeout = 5 * time.Second
+	// lastCommitTimeout bounds that of a consumer that is told to stop: amid a
+	// rebalance the client holds commits back, and lets them go when it leaves.
+	lastCommitTimeout = time.Second
 	// commitAgain is the wait before a commit that came amid a rebalance is tried
 	// again.
 	commitAgain = 100 * time.Millisecond
@@ -32,7 +34,7 @@ func (c *Consumer) commitOften(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := c.commit(ctx, c.kafka, c.queue.all()); err != nil && ctx.Err() == nil {
+		if err := c.commit(ctx, c.kafka, c.queue.all(), commitTimeout); err != nil && ctx.Err() == nil {
 			c.stopWith(err)
 		}
 		c.report()
@@ -41,7 +43,7 @@ func (c *Consumer) commitOften(ctx context.Context) {
 
 // commit commits what is done of partitions, also when ctx has ended. When the
 // group has moved on meanwhile it is void: others handle those events again.
-func (c *Consumer) commit(ctx context.Context, client *kgo.Client, of []*assignment) error {
+func (c *Consumer) commit(ctx context.Context, client *kgo.Client, of []*assignment, timeout time.Duration) error {
 	c.committing.Lock()
 	defer c.committing.Unlock()
 	positions := c.queue.positions(of)
@@ -55,7 +57,7 @@ func (c *Consumer) commit(ctx context.Context, client *kgo.Client, of []*assignm
 		}
 		offsets[a.topic][a.partition] = at
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	err := send(ctx, client, offsets)
 	for isAmidRebalance(err) && sleep(ctx, commitAgain) {

@@ -13,7 +13,7 @@ import (
 // does not do as it should.
 const (
 	handlerGrace = time.Second
-	leaveTimeout = 5 * time.Second
+	leaveTimeout = 2 * commitTimeout
 )
 
 // What a broker sends at once, before decompression, which makes about ten times
@@ -54,8 +54,8 @@ func (c *Consumer) join(ctx context.Context) error {
 	return err
 }
 
-// leave gives the partitions to others at once; those of a static member wait
-// for it.
+// leave gives the partitions to others at once, after a commit of what is not
+// committed yet; those of a static member wait for it.
 func (c *Consumer) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
@@ -69,7 +69,7 @@ func (c *Consumer) leave(ctx context.Context) {
 func (c *Consumer) revoked(ctx context.Context, client *kgo.Client, gone map[string][]int32) {
 	of := c.queue.of(gone)
 	c.drain(of, ErrRevoked)
-	if err := c.commit(ctx, client, of); err != nil {
+	if err := c.commit(ctx, client, of, commitTimeout); err != nil {
 		c.stopWith(err)
 	}
 	c.queue.forget(of)

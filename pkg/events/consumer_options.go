@@ -12,10 +12,17 @@ import (
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
-// DefaultDrainTimeout is how long handlers under way may take to return when
-// the consumer stops or loses their partition. It is well below the 45 s after
-// which Kafka takes a silent member for dead.
-const DefaultDrainTimeout = 20 * time.Second
+// Defaults of a consumer.
+const (
+	// DefaultSessionTimeout is after which silence Kafka takes a member for dead.
+	DefaultSessionTimeout = 45 * time.Second
+	// DefaultDrainTimeout is how long handlers under way may take to return when
+	// the consumer stops or loses their partition.
+	DefaultDrainTimeout = 20 * time.Second
+	// heartbeats in a session, and at most between two of them
+	heartbeatsPerSession = 3
+	heartbeatInterval    = 3 * time.Second
+)
 
 // ConsumerOption changes what [Client.NewConsumer] makes.
 type ConsumerOption func(*consumerOptions)
@@ -29,6 +36,7 @@ type consumerOptions struct {
 	unknown     UnknownTypes
 	window      *window
 	drain       time.Duration
+	session     time.Duration
 	instanceID  string
 	nextGen     bool
 	decode      Decoder
@@ -39,7 +47,8 @@ type consumerOptions struct {
 
 func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
 	o := consumerOptions{
-		handlers: map[string]Handler{}, workers: spec.ConsumerWorkers, retries: spec.Retries, drain: DefaultDrainTimeout,
+		handlers: map[string]Handler{}, workers: spec.ConsumerWorkers, retries: spec.Retries,
+		drain: DefaultDrainTimeout, session: DefaultSessionTimeout,
 		problem: func(e *FetchError) error { return e },
 		backoff: resilience.Backoff{First: 100 * time.Millisecond, Factor: 2, Max: 30 * time.Second, Jitter: spec.BackoffJitter},
 	}
@@ -53,8 +62,8 @@ func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
 		return o, fmt.Errorf("a consumer needs workers, and %d are none", o.workers)
 	case o.retries < 0:
 		return o, fmt.Errorf("a consumer cannot retry %d times", o.retries)
-	case o.drain <= 0 || o.drain > 40*time.Second:
-		return o, fmt.Errorf("a drain timeout of %v is not between 0 and 40 s, after which Kafka takes the member for dead", o.drain)
+	case o.drain <= 0 || o.drain >= o.session:
+		return o, fmt.Errorf("a drain timeout of %v is not between 0 and %v, after which Kafka takes the member for dead", o.drain, o.session)
 	}
 	for eventType, h := range o.handlers {
 		for i := len(o.middleware) - 1; i >= 0; i-- {
@@ -67,7 +76,7 @@ func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
 
 // kafka returns what the group protocol has to know.
 func (o consumerOptions) kafka() []kgo.Opt {
-	var opts []kgo.Opt
+	opts := []kgo.Opt{kgo.SessionTimeout(o.session), kgo.HeartbeatInterval(min(o.session/heartbeatsPerSession, heartbeatInterval))}
 	if o.instanceID != "" {
 		opts = append(opts, kgo.InstanceID(o.instanceID))
 	}
@@ -153,6 +162,14 @@ func WithIdempotence(n int) ConsumerOption {
 // default is [DefaultDrainTimeout].
 func WithDrainTimeout(d time.Duration) ConsumerOption {
 	return func(o *consumerOptions) { o.drain = d }
+}
+
+// WithSessionTimeout says after which silence Kafka takes this member for dead
+// and gives its partitions to others; it must be longer than the drain timeout,
+// and within what the brokers allow. The default is [DefaultSessionTimeout]. With
+// [WithNextGeneration] the brokers' own setting counts.
+func WithSessionTimeout(d time.Duration) ConsumerOption {
+	return func(o *consumerOptions) { o.session = d }
 }
 
 // WithStaticMembership names the member, as a pod that keeps its name does: its

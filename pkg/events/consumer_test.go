@@ -28,12 +28,14 @@ type running struct {
 	ended chan error
 }
 
-// consume runs a consumer of the registered users, as group g, with one handler.
+// consume runs a consumer of the registered users, as group g, with one handler
+// unless that is nil.
 func (c *cluster) consume(h events.Handler, options ...events.ConsumerOption) *running {
 	c.Helper()
-	options = append([]events.ConsumerOption{
-		events.WithHandler("user-registered", h), events.WithBackoff(resilience.Backoff{First: time.Millisecond}),
-	}, options...)
+	options = append([]events.ConsumerOption{events.WithBackoff(resilience.Backoff{First: time.Millisecond})}, options...)
+	if h != nil {
+		options = append(options, events.WithHandler("user-registered", h))
+	}
 	consumer, err := c.client.NewConsumer(c.ctx, "g", []string{registered}, options...)
 	c.must(err)
 	ctx, stop := context.WithCancel(c.ctx)

@@ -37,6 +37,34 @@
 // Without a spool, an event that was not acknowledged is kept nowhere: who sends
 // it again sends the same event, with the same id.
 //
+// # The consumer that loses nothing
+//
+// A [Consumer] commits an event's offset when the event, and all before it in
+// its partition, are done: handled, skipped since no [Handler] is for their
+// type, or dead-lettered with an acknowledgement. A crash repeats events
+// therefore, and loses none.
+//
+// Workers take events by key: those of a key one after another in their order,
+// those of different keys at once, whichever partition they are of. A handler
+// that fails is called again, after the consumer's backoff or the delay that its
+// error asks for; meanwhile only its key waits. After the last try, or at once
+// when the error says that none helps, the event goes to its dead-letter topic,
+// as does what is no event at all. A panic is a failure.
+//
+// When a partition goes to another member, and when the context of
+// [Consumer.Run] ends, nothing more begins, handlers under way may end for the
+// drain timeout, what is done is committed, and only then the partition is given
+// up. A handler that takes longer has its context ended.
+//
+// What is fetched and not done is bounded over all partitions; one that is full,
+// since its first event does not come to an end, waits while the others go on.
+//
+// Since events can come again, handlers must be idempotent. [WithIdempotence]
+// remembers the last ids in memory. For an effect that must happen once there is
+// [OnTx] with a [Store]: package once keeps effect and mark in one transaction of
+// the service's own database.
+//
 // Package events imports no gRPC; what validates values against a schema
-// registry is passed in as a [Validator].
+// registry is passed in as a [Validator], and what takes its framing off as a
+// [Decoder].
 package events
