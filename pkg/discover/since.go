@@ -47,6 +47,9 @@ type sightings struct {
 // for the change, a new state is as old as the look.
 func (s sightings) look(known []Instance, now time.Time, lasted bool) sightings {
 	next := sightings{Read: now, Checks: map[string]sight{}}
+	if s.Read.After(now) { // the clock was set back: when they were is not known
+		s = sightings{}
+	}
 	for _, instance := range known {
 		for _, check := range instance.Checks {
 			if check.Status == Passing {

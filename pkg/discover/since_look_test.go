@@ -49,6 +49,22 @@ func TestSightings(t *testing.T) {
 	})
 }
 
+// TestSightingsWhenTheClockWasSetBack: nothing is told by times that are still to come.
+func TestSightingsWhenTheClockWasSetBack(t *testing.T) {
+	now := time.Now()
+	check := Check{ID: "c", Status: Critical}
+	instance := Instance{Node: "n", ID: "i", Checks: []Check{check}}
+	seen := sightings{}.look([]Instance{instance}, now.Add(time.Hour), false)
+	seen = seen.look([]Instance{instance}, now, false)
+	if since := seen.of(instance, &check); since != nil {
+		t.Errorf("at the first look after that: %+v", since)
+	}
+	seen = seen.look([]Instance{instance}, now.Add(time.Minute), false)
+	if since := seen.of(instance, &check); since == nil || !since.After.IsZero() || !since.Before.Equal(now) {
+		t.Errorf("at the second: %+v", since)
+	}
+}
+
 func TestSinceInWords(t *testing.T) {
 	now := time.Now()
 	for _, row := range []struct {
