@@ -24,9 +24,9 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?`), "<time>"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d(\.\d+)?\b`), "<time>"},
 	{regexp.MustCompile(`(127\.0\.0\.1[:-])\d+`), "$1<port>"},
+	{regexp.MustCompile(`-fault-[a-z0-9]{5}\b`), "-fault-<name>"}, // which may look like a span
 	{regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)? ?(µs|ms|s)\b`), "<span>"},
 	{regexp.MustCompile(`\b\d+ (lines|calls)/s`), "<rate>"},
-	{regexp.MustCompile(`-fault-[a-z0-9]{5}\b`), "-fault-<name>"},
 	{regexp.MustCompile(`eyJ[\w.-]+`), "<token>"},
 	{regexp.MustCompile(` +`), " "},
 }
