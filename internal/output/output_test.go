@@ -216,6 +216,35 @@ func TestStreamOfNothingAndOfManyRows(t *testing.T) {
 	}
 }
 
+// What is wider than the rows before it is whole on a pipe, and on a terminal as
+// far as it fits.
+func TestStreamOfRowsThatGrow(t *testing.T) {
+	for _, test := range []struct {
+		tty  bool
+		want string
+	}{
+		{false, "NAME  COUNT\nn     1\na name of twenty-two c  12345678\n"},
+		{true, "NAME  COUNT\nn     1\na name of twe…  1234…\n"},
+	} {
+		ios, _, out, _ := iostreams.Test()
+		ios.SetTTY(false, test.tty, false)
+		ios.SetWidth(21)
+		s, err := output.NewStream(ios, output.Flags{}, view())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.Write(item{Name: "n", Count: 1}), s.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.Write(item{Name: "a name of twenty-two c", Count: 12345678}), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != test.want {
+			t.Errorf("tty %t: %q, want %q", test.tty, out, test.want)
+		}
+	}
+}
+
 func TestOne(t *testing.T) {
 	ios, _, out, _ := iostreams.Test()
 	if err := output.One(ios, output.Flags{}, view(), items()[0], nil); err != nil {

@@ -3,6 +3,9 @@ package output
 import (
 	"bufio"
 	"io"
+	"slices"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/suokelife/suokectl/internal/iostreams"
 )
@@ -123,9 +126,27 @@ func (s *Stream[T]) settle() error {
 func (s *Stream[T]) writeRows(items []T) error {
 	cols := s.view.columns(s.flags.format())
 	for i, row := range layOut(s.ios, cols, items) {
-		if err := writeRow(s.w, s.ios, cols, s.widths, items[i], row); err != nil {
+		if err := writeRow(s.w, s.ios, cols, s.widthsFor(row), items[i], row); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// widthsFor lets cells that are wider than those by which the columns were
+// settled grow: on a terminal as far as the row fits, on a pipe until they are
+// whole.
+func (s *Stream[T]) widthsFor(row []string) []int {
+	widths, room := slices.Clone(s.widths), s.ios.Width()-total(s.widths)
+	for j, cell := range row {
+		grow := ansi.StringWidth(cell) - widths[j]
+		if s.ios.StdoutTTY() {
+			grow = min(grow, room)
+		}
+		if grow > 0 {
+			widths[j] += grow
+			room -= grow
+		}
+	}
+	return widths
 }
