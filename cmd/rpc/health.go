@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,21 +35,25 @@ type HealthOptions struct {
 func NewCmdHealth(f *app.Factory, runF func(*HealthOptions) error) *cobra.Command {
 	opts := &HealthOptions{IO: f.IO, Dial: f.Channel, Discover: f.Discover}
 	cmd := &cobra.Command{
-		Use:   "health TARGET [SERVICE]",
+		Use:   "health [TARGET [SERVICE]]",
 		Short: "Ask a server how it is, by gRPC's standard health service",
 		Long: `Ask grpc.health.v1 of the server, as a whole or about one SERVICE by its full name.
 One instance answers for a service in Consul; --all-instances asks each, those that
-Consul takes for critical too, and shows both opinions. --watch goes on, and tells
+Consul takes for critical too, and shows both opinions. With no TARGET it is about
+all services that Consul knows. --watch goes on, and tells
 each change, until it is interrupted.
 
 The exit code is 1 unless all that answered are SERVING.`,
 		Example: `suokectl rpc health auth-service --version v1
 suokectl rpc health auth-service --all-instances # exits 1
-suokectl rpc health user-service suokelife.user.v1.UserService -o json`,
-		Args:              cobra.RangeArgs(1, 2),
+suokectl rpc health user-service suokelife.user.v1.UserService -o json
+suokectl rpc health -o name`,
+		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: complete.At(targets(f), names(f, &opts.connection, "rpc-services", (*rpc.Descriptors).Services)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.Target = args[0]
+			if len(args) > 0 {
+				opts.Target = args[0]
+			}
 			if len(args) == 2 {
 				opts.Service = args[1]
 			}
@@ -70,6 +75,7 @@ suokectl rpc health user-service suokelife.user.v1.UserService -o json`,
 
 // healthOf is what one server says of itself.
 type healthOf struct {
+	Target   string          `json:"target"` // as it was asked for
 	Instance string          `json:"instance"`
 	Version  string          `json:"version,omitempty"`
 	Consul   discover.Health `json:"consul,omitempty"` // what Consul says of it
@@ -90,6 +96,7 @@ const (
 func (o *HealthOptions) view() output.View[healthOf] {
 	return output.View[healthOf]{
 		Columns: []output.Column[healthOf]{
+			{Name: "TARGET", Value: func(h healthOf) string { return h.Target }, Wide: o.Target != "" || !o.AllInstances},
 			{Name: "INSTANCE", Value: func(h healthOf) string { return h.Instance }, Whole: true},
 			{Name: "VERSION", Value: func(h healthOf) string { return h.Version }, Wide: !o.AllInstances},
 			{Name: "CONSUL", Value: func(h healthOf) string { return string(h.Consul) }, Wide: !o.AllInstances},
@@ -118,7 +125,7 @@ func runHealth(ctx context.Context, opts *HealthOptions) error {
 	if opts.Watch {
 		return watchHealth(ctx, opts, list)
 	}
-	if !opts.AllInstances {
+	if len(list) == 1 {
 		opts.Retry.OnRetry = func(a rpc.Attempt) { showAttempt(opts.IO, a) }
 	}
 	answers := each(ctx, list, opts.dialer(), opts.RPCOptions, opts.ask)
@@ -128,12 +135,37 @@ func runHealth(ctx context.Context, opts *HealthOptions) error {
 	return verdict(answers)
 }
 
-// targets are the instances to ask: all of them, or the target as it stands.
+// targets are the instances to ask: all of them, or each target as it stands.
 func (o *HealthOptions) targets(ctx context.Context) ([]instance, error) {
-	if !o.AllInstances {
-		return []instance{{ID: o.Target, Address: o.Target}}, nil
+	names, err := o.names(ctx)
+	var list []instance
+	for _, name := range names {
+		if !o.AllInstances {
+			list = append(list, instance{ID: name, Target: name, Address: name})
+			continue
+		}
+		settings := o.RPCOptions
+		settings.Target = name
+		found, err := instances(ctx, o.Discover, settings, discover.Any)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found...)
 	}
-	return instances(ctx, o.Discover, o.RPCOptions, discover.Any)
+	return list, err
+}
+
+// names are the target, or all services in Consul but itself.
+func (o *HealthOptions) names(ctx context.Context) ([]string, error) {
+	if o.Target != "" {
+		return []string{o.Target}, nil
+	}
+	client, err := o.Discover()
+	if err != nil {
+		return nil, err
+	}
+	names, err := client.Names(ctx)
+	return slices.DeleteFunc(names, func(name string) bool { return name == "consul" }), err
 }
 
 // dialer opens channels to instances by themselves, or to the target as the
@@ -142,7 +174,11 @@ func (o *HealthOptions) dialer() dial {
 	if o.AllInstances {
 		return o.Dial
 	}
-	return func(ctx context.Context, _ app.RPCOptions) (*rpc.Channel, error) { return o.Dial(ctx, o.RPCOptions) }
+	return func(ctx context.Context, asked app.RPCOptions) (*rpc.Channel, error) {
+		settings := o.RPCOptions
+		settings.Target = asked.Target
+		return o.Dial(ctx, settings)
+	}
 }
 
 func (o *HealthOptions) ask(ctx context.Context, in instance, channel *rpc.Channel, err error) healthOf {
@@ -162,7 +198,7 @@ func (o *HealthOptions) ask(ctx context.Context, in instance, channel *rpc.Chann
 }
 
 func (o *HealthOptions) about(in instance) healthOf {
-	return healthOf{Instance: in.Address, Version: in.Version, Consul: in.Health, Service: o.Service}
+	return healthOf{Target: in.Target, Instance: in.Address, Version: in.Version, Consul: in.Health, Service: o.Service}
 }
 
 // say notes the answer, or why there is none.

@@ -15,6 +15,7 @@ import (
 // instance is one place where a service can be asked by itself.
 type instance struct {
 	ID      string
+	Target  string // what it is an instance of
 	Address string // host:port
 	Version string
 	Health  discover.Health // as Consul has it; empty for a literal address
@@ -28,7 +29,7 @@ func instances(ctx context.Context, consul func() (*discover.Client, error), o a
 		return nil, err
 	}
 	if target.Service == "" {
-		return []instance{{ID: target.Address, Address: target.Address}}, nil
+		return []instance{{ID: target.Address, Target: target.Address, Address: target.Address}}, nil
 	}
 	client, err := consul()
 	if err != nil {
@@ -45,7 +46,7 @@ func instances(ctx context.Context, consul func() (*discover.Client, error), o a
 	}
 	list := make([]instance, len(found))
 	for i, in := range found {
-		list[i] = instance{ID: in.ID, Address: in.HostPort(), Version: in.Version, Health: in.Health}
+		list[i] = instance{ID: in.ID, Target: o.Target, Address: in.HostPort(), Version: in.Version, Health: in.Health}
 	}
 	return list, nil
 }
