@@ -118,7 +118,11 @@ func (s *avroSchema) hasField(name string) bool {
 	return slices.ContainsFunc(s.resolve(s.root).Fields, func(f avro.SchemaField) bool { return f.Name == name })
 }
 
-func (s *avroSchema) match(path string, value any) []Problem { return s.value(path, s.root, value) }
+func (s *avroSchema) match(path string, value any) []Problem { return s.fits(path, s.root, value) }
+
+func (s *avroSchema) fits(path string, n *avro.SchemaNode, value any) []Problem {
+	return (&avroMatch{avroSchema: s}).value(path, n, value)
+}
 
 // outline has a line for each field, type of items and the like.
 func (s *avroSchema) outline() map[string]string {

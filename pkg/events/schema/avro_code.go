@@ -55,7 +55,7 @@ func (s *avroSchema) native(n *avro.SchemaNode, v any) any {
 func (s *avroSchema) nativeBranch(n *avro.SchemaNode, v any) any {
 	for i := range n.Branches {
 		branch := s.resolve(&n.Branches[i])
-		if len(s.value("", branch, v)) > 0 {
+		if len(s.fits("", branch, v)) > 0 {
 			continue
 		}
 		if branch.Type == "null" {

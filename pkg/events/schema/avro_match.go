@@ -11,16 +11,28 @@ import (
 	"github.com/twmb/avro"
 )
 
-func (s *avroSchema) value(path string, n *avro.SchemaNode, v any) []Problem {
+// maxMatches bounds the work on a value: a union that has several records is tried with each, level by level.
+const maxMatches = 1_000_000
+
+// avroMatch holds one value to a schema.
+type avroMatch struct {
+	*avroSchema
+	steps int
+}
+
+func (m *avroMatch) value(path string, n *avro.SchemaNode, v any) []Problem {
+	if m.steps++; m.steps > maxMatches {
+		return []Problem{{Path: orRoot(path), Message: "too many branches of unions fit almost"}}
+	}
 	switch n.Type {
 	case "record", "error":
-		return s.record(path, n, v)
+		return m.record(path, n, v)
 	case "array":
-		return s.array(path, n, v)
+		return m.array(path, n, v)
 	case "map":
-		return s.mapping(path, n, v)
+		return m.mapping(path, n, v)
 	case "union":
-		return s.union(path, n, v)
+		return m.union(path, n, v)
 	case "enum":
 		if text, ok := v.(string); ok && slices.Contains(n.Symbols, text) {
 			return nil
@@ -32,8 +44,8 @@ func (s *avroSchema) value(path string, n *avro.SchemaNode, v any) []Problem {
 		}
 		return wrong(path, fmt.Sprintf("%d bytes as text", n.Size), v)
 	}
-	if named, ok := s.named[n.Type]; ok {
-		return s.value(path, named, v)
+	if named, ok := m.named[n.Type]; ok {
+		return m.value(path, named, v)
 	}
 	if fitsPrimitive(n.Type, v) {
 		return nil
@@ -92,7 +104,7 @@ func isBytes(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > 255 })
 }
 
-func (s *avroSchema) record(path string, n *avro.SchemaNode, v any) []Problem {
+func (m *avroMatch) record(path string, n *avro.SchemaNode, v any) []Problem {
 	o, ok := v.(map[string]any)
 	if !ok {
 		return wrong(path, "record "+n.Name, v)
@@ -105,8 +117,8 @@ func (s *avroSchema) record(path string, n *avro.SchemaNode, v any) []Problem {
 		member, present := o[f.Name]
 		switch {
 		case present:
-			out = append(out, s.value(join(path, f.Name), &f.Type, member)...)
-		case !f.HasDefault && len(s.value("", &f.Type, nil)) > 0:
+			out = append(out, m.value(join(path, f.Name), &f.Type, member)...)
+		case !f.HasDefault && len(m.value("", &f.Type, nil)) > 0:
 			out = append(out, Problem{Path: join(path, f.Name), Message: "missing"})
 		}
 	}
@@ -118,38 +130,38 @@ func (s *avroSchema) record(path string, n *avro.SchemaNode, v any) []Problem {
 	return out
 }
 
-func (s *avroSchema) array(path string, n *avro.SchemaNode, v any) []Problem {
+func (m *avroMatch) array(path string, n *avro.SchemaNode, v any) []Problem {
 	items, ok := v.([]any)
 	if !ok {
 		return wrong(path, "an array", v)
 	}
 	var out []Problem
 	for i, item := range items {
-		out = append(out, s.value(fmt.Sprintf("%s[%d]", path, i), n.Items, item)...)
+		out = append(out, m.value(fmt.Sprintf("%s[%d]", path, i), n.Items, item)...)
 	}
 	return out
 }
 
-func (s *avroSchema) mapping(path string, n *avro.SchemaNode, v any) []Problem {
+func (m *avroMatch) mapping(path string, n *avro.SchemaNode, v any) []Problem {
 	o, ok := v.(map[string]any)
 	if !ok {
 		return wrong(path, "a map", v)
 	}
 	var out []Problem
 	for _, name := range sortedKeys(o) {
-		out = append(out, s.value(join(path, name), n.Values, o[name])...)
+		out = append(out, m.value(join(path, name), n.Values, o[name])...)
 	}
 	return out
 }
 
 // union takes the bare value of any branch. When none fits, the problems are those of the only branch that is not
 // null, else the list of what would fit.
-func (s *avroSchema) union(path string, n *avro.SchemaNode, v any) []Problem {
+func (m *avroMatch) union(path string, n *avro.SchemaNode, v any) []Problem {
 	var names []string
 	var last []Problem
 	for i := range n.Branches {
 		branch := &n.Branches[i]
-		problems := s.value(path, branch, v)
+		problems := m.value(path, branch, v)
 		if len(problems) == 0 {
 			return nil
 		}

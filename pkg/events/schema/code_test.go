@@ -2,7 +2,11 @@ package schema_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -250,4 +254,108 @@ func TestDiskOutlivesTheProcess(t *testing.T) {
 	if _, err := open(t, cfg).Decode(t.Context(), framed); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("broken files are not used: %v", err)
 	}
+}
+
+// TestRegistryAwayInMidStream: an event that cannot be judged any more does not pass, and what is known for ever is
+// still decoded.
+func TestRegistryAwayInMidStream(t *testing.T) {
+	server, err := lab.Start(lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, schema.Config{URL: server.URL(), MaxAge: time.Nanosecond, Timeout: 5 * time.Second})
+	register(t, r, "a-value", schema.Avro, avroEvent)
+	event := []byte(`{"meta":{"id":"e"},"data":{"user_id":"u"}}`)
+	framed, err := r.Encode(t.Context(), "a", event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Decode(t.Context(), framed); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Validate(t.Context(), "a", event); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Validate(t.Context(), "a", event); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("validated without a registry: %v", err)
+	}
+	if _, err := r.Encode(t.Context(), "a", event); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("encoded without a registry: %v", err)
+	}
+	if _, err := r.Decode(t.Context(), framed); err != nil {
+		t.Errorf("a schema is kept by its id: %v", err)
+	}
+	if _, err := r.Decode(t.Context(), schema.AppendFrame(nil, 99)); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("an id that nobody can be asked for: %v", err)
+	}
+}
+
+// TestSlowRegistryHoldsNobodyUp: the newest version is asked for again while it is used. The file says that it was
+// learnt when half of its time had gone by.
+func TestSlowRegistryHoldsNobodyUp(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-release
+		_, _ = w.Write([]byte(`{"subject":"t-value","version":2,"id":2,"schema":"\"int\""}`))
+	}))
+	defer server.Close()
+	cfg := schema.Config{URL: server.URL, CacheDir: t.TempDir(), MaxAge: time.Hour, Timeout: time.Minute, Scope: schema.ScopeEvent}
+	first := open(t, cfg)
+	go func() { <-asked; release <- struct{}{} }()
+	if err := first.Validate(t.Context(), "t", []byte(`1`)); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(cfg.CacheDir, "*", "latest-*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	half := fmt.Sprintf(`{"at":%q,"schema":{"subject":"t-value","version":1,"id":1,"type":"AVRO","schema":"\"string\""}}`, time.Now().Add(-40*time.Minute).Format(time.RFC3339))
+	if err := os.WriteFile(files[0], []byte(half), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, cfg)
+	for range 3 {
+		if err := second.Validate(t.Context(), "t", []byte(`"text"`)); err != nil {
+			t.Fatalf("the version that is known is not used: %v", err)
+		}
+	}
+	<-asked // once, in the background
+	release <- struct{}{}
+	for second.Validate(t.Context(), "t", []byte(`1`)) != nil {
+		if t.Context().Err() != nil {
+			t.Fatal("the new version never came")
+		}
+	}
+}
+
+// FuzzDecode: whatever stands behind a frame, it is decoded or refused.
+func FuzzDecode(f *testing.F) {
+	parsed := []*schema.Parsed{parse(f, schema.Avro, avroEvent), parse(f, schema.Protobuf, protoEvent), parse(f, schema.Avro,
+		`{"type":"record","name":"L","fields":[{"name":"n","type":["null","L"]},{"name":"m","type":{"type":"map","values":{"type":"array","items":"null"}}}]}`)}
+	for _, p := range parsed[:2] {
+		encoded, err := p.Encode([]byte(`{"meta":{"id":"e"},"data":{"user_id":"u","age":7}}`))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(encoded)
+	}
+	f.Add([]byte{0xfe, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, p := range parsed {
+			text, err := p.Decode(data)
+			if err != nil {
+				if !errors.Is(err, schema.ErrMalformed) {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if !json.Valid(text) {
+				t.Fatalf("%x is decoded as %q", data, text)
+			}
+		}
+	})
 }

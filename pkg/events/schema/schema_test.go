@@ -22,6 +22,7 @@ import (
 
 	lab "github.com/suokelife/suokectl/internal/lab/registry"
 	"github.com/suokelife/suokectl/pkg/events/schema"
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -423,4 +424,18 @@ func FuzzValidate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAmbiguousUnionsEnd: a value that fits no branch at its innermost level is not tried with all of them at each.
+func TestAmbiguousUnionsEnd(t *testing.T) {
+	var records []string
+	for _, name := range []string{"A", "B", "C"} {
+		records = append(records, `{"type":"record","name":"`+name+`","fields":[{"name":"n","type":["null","A","B","C"],"default":null}]}`)
+	}
+	records[0] = `{"type":"record","name":"A","fields":[{"name":"n","type":["null","A",` + records[1] + "," + records[2] + `],"default":null}]}`
+	p := parse(t, schema.Avro, records[0])
+	value := strings.Repeat(`{"n":`, 60) + `{"x":1}` + strings.Repeat("}", 60)
+	if problems := p.Problems([]byte(value), schema.ScopeEvent, spec.Default().Envelope); len(problems) == 0 {
+		t.Error("it fits")
+	}
 }
