@@ -119,6 +119,21 @@ func (a *Authority) Server(p Pair, clients bool) (*tls.Config, error) {
 	return config, nil
 }
 
+// Client is the configuration of a client that trusts the authority, and shows
+// the certificate when it is to.
+func (a *Authority) Client(p Pair, show bool) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+	config.RootCAs.AddCert(a.cert)
+	if show {
+		pair, err := tls.LoadX509KeyPair(p.Cert, p.Key)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
 func writePEM(path, kind string, der []byte) error {
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

@@ -28,8 +28,8 @@ var (
 	kafkaLogging []byte
 )
 
-// KafkaServer is one Apache Kafka broker in KRaft mode, without TLS and SASL.
-// Topics are not created by themselves.
+// KafkaServer is one Apache Kafka broker in KRaft mode, without TLS and SASL but
+// for what [KafkaSecured] adds. Topics are not created by themselves.
 type KafkaServer struct {
 	Brokers []string // bootstrap addresses, host:port
 	// Inner is where the proxy of [KafkaBehind] connects to; empty without one.
@@ -57,7 +57,7 @@ func StartKafka(dir string) (*KafkaServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startKafka(home, dir, "")
+	return startKafka(home, dir)
 }
 
 // KafkaBehind starts a broker that lives as long as the test and, besides its
@@ -69,7 +69,7 @@ func KafkaBehind(t testing.TB, proxy string) *KafkaServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := startKafka(home, t.TempDir(), proxy)
+	server, err := startKafka(home, t.TempDir(), behind(proxy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,30 +77,44 @@ func KafkaBehind(t testing.TB, proxy string) *KafkaServer {
 	return server
 }
 
-func startKafka(home, dir, proxy string) (*KafkaServer, error) {
+// A listener is one more of a broker.
+type listener struct {
+	name, protocol      string
+	address, advertised string
+}
+
+// behind is the listener that a proxy connects to.
+func behind(proxy string) listener {
+	return listener{name: "BEHIND", protocol: "PLAINTEXT", address: loopback(freePort()), advertised: proxy}
+}
+
+func startKafka(home, dir string, more ...listener) (*KafkaServer, error) {
 	port := freePort()
 	server := &KafkaServer{Brokers: []string{loopback(port)}, home: home, dir: dir}
-	inner := ""
-	if proxy != "" {
-		server.Inner = loopback(freePort())
-		inner = ",BEHIND://" + server.Inner
-		proxy = ",BEHIND://" + proxy
+	for _, l := range more {
+		server.Inner = l.address
 	}
-	if err := server.format(port, freePort(), inner, proxy); err != nil {
+	if err := server.format(port, more, ""); err != nil {
 		return nil, fmt.Errorf("start kafka: %w", err)
 	}
 	return server, server.start()
 }
 
-// format writes the configuration and an empty log folder with a cluster id.
-// Inner and proxy are further listeners and how they are advertised.
-func (s *KafkaServer) format(port, controllerPort int, inner, proxy string) error {
+// format writes the configuration, to which further lines are added, and an
+// empty log folder with a cluster id; arguments are further ones of the tool.
+func (s *KafkaServer) format(port int, more []listener, lines string, arguments ...string) error {
+	var addresses, advertised, protocols string
+	for _, l := range more {
+		addresses += "," + l.name + "://" + l.address
+		advertised += "," + l.name + "://" + l.advertised
+		protocols += "," + l.name + ":" + l.protocol
+	}
 	properties := fmt.Sprintf(`process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:%[2]d
 listeners=PLAINTEXT://127.0.0.1:%[1]d,CONTROLLER://127.0.0.1:%[2]d%[4]s
 advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d%[5]s
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT%[6]s
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=%[3]s
@@ -117,7 +131,7 @@ group.consumer.session.timeout.ms=6000
 group.consumer.min.session.timeout.ms=6000
 group.consumer.heartbeat.interval.ms=1000
 group.consumer.min.heartbeat.interval.ms=1000
-`, port, controllerPort, filepath.Join(s.dir, "data"), inner, proxy)
+%[7]s`, port, freePort(), filepath.Join(s.dir, "data"), addresses, advertised, protocols, lines)
 	if err := os.WriteFile(s.path("log4j2.properties"), kafkaLogging, 0o600); err != nil {
 		return err
 	}
@@ -125,8 +139,8 @@ group.consumer.min.heartbeat.interval.ms=1000
 		return err
 	}
 	// Any 16 bytes in unpadded base64 are a cluster id.
-	return run(s.dir, nil, "java", "-cp", s.home+"/*", "kafka.tools.StorageTool",
-		"format", "-t", "c3Vva2VjdGwtdGVzdGVudg", "-c", s.path("server.properties"))
+	return run(s.dir, nil, "java", append([]string{"-cp", s.home + "/*", "kafka.tools.StorageTool",
+		"format", "-t", "c3Vva2VjdGwtdGVzdGVudg", "-c", s.path("server.properties")}, arguments...)...)
 }
 
 func (s *KafkaServer) path(name string) string { return filepath.Join(s.dir, name) }

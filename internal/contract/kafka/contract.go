@@ -43,7 +43,7 @@ type contractCase struct {
 
 func cases() []contractCase {
 	var all []contractCase
-	for _, part := range [][]contractCase{topicCases(), recordCases(), boundCases(), groupCases(), transactionCases()} {
+	for _, part := range [][]contractCase{topicCases(), recordCases(), boundCases(), groupCases(), transactionCases(), adminCases()} {
 		all = append(all, part...)
 	}
 	return all
@@ -54,6 +54,7 @@ type bench struct {
 	*testing.T
 	ctx     context.Context
 	brokers []string
+	access  []kgo.Opt // TLS and SASL, if any
 	client  *kgo.Client
 	admin   *kadm.Client
 }
@@ -61,13 +62,13 @@ type bench struct {
 // connect opens a client that is closed when the case ends.
 func (b *bench) connect(opts ...kgo.Opt) *kgo.Client {
 	b.Helper()
-	client, err := kgo.NewClient(append([]kgo.Opt{
+	client, err := kgo.NewClient(append(append([]kgo.Opt{
 		kgo.SeedBrokers(b.brokers...),
 		kgo.ProducerLinger(0),
 		kgo.MetadataMinAge(50 * time.Millisecond),
 		kgo.FetchMaxWait(100 * time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-	}, opts...)...)
+	}, b.access...), opts...)...)
 	b.must(err)
 	b.Cleanup(client.Close)
 	return client

@@ -4,17 +4,27 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// nameAssignedTopics makes the cluster describe the members of KIP-848 groups as
-// Apache Kafka does, with the names of their topics; kfake gives ids alone. What
-// kfake answers with an error it still answers itself.
-func nameAssignedTopics(cluster *kfake.Cluster) {
+// describeNextGroups makes the cluster describe KIP-848 groups as Apache Kafka
+// does: with the names of their members' topics, where kfake gives ids alone, and
+// not by the request that is for classic groups. What kfake answers with an error
+// it still answers itself.
+func describeNextGroups(cluster *kfake.Cluster) {
 	next := make(map[string]bool) // groups that are of this type
 	cluster.ControlKey(int16(kmsg.ConsumerGroupHeartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		next[req.(*kmsg.ConsumerGroupHeartbeatRequest).Group] = true
+		return nil, nil, false
+	})
+	cluster.ControlKey(int16(kmsg.DescribeGroups), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		for _, name := range req.(*kmsg.DescribeGroupsRequest).Groups {
+			if next[name] {
+				cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Group: name, Err: kerr.GroupIDNotFound})
+			}
+		}
 		return nil, nil, false
 	})
 	cluster.ControlKey(int16(kmsg.ConsumerGroupDescribe), func(req kmsg.Request) (kmsg.Response, error, bool) {

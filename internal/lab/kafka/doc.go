@@ -9,7 +9,8 @@
 //   - a group that never was has no offsets (groups.go); kfake calls that an
 //     error.
 //   - members of KIP-848 groups are described with the names of their topics
-//     (describe.go); kfake gives ids alone.
+//     (describe.go), where kfake gives ids alone; and the request that describes
+//     classic groups does not know them.
 //
 // What is known to differ still, and is in no case of the contract, since
 // nothing here counts on it: kfake keeps the producer's time in a topic whose

@@ -65,7 +65,7 @@ func Start(o Options) (*Server, error) {
 	}
 	beStrict(cluster)
 	answerForUnknownGroups(cluster)
-	nameAssignedTopics(cluster)
+	describeNextGroups(cluster)
 	return &Server{cluster: cluster}, nil
 }
 

@@ -6,11 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
 	contract "github.com/suokelife/suokectl/internal/contract/kafka"
 	"github.com/suokelife/suokectl/internal/lab/kafka"
+	"github.com/suokelife/suokectl/internal/testcert"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,6 +33,36 @@ func start(t *testing.T, o kafka.Options) *kafka.Server {
 
 func TestContract(t *testing.T) {
 	contract.Run(t, start(t, kafka.Options{}).Addrs())
+	contract.RunSecured(t, secured(t))
+}
+
+// secured starts a broker with TLS and users, of whom one may do nothing.
+func secured(t *testing.T) contract.Secured {
+	t.Helper()
+	authority, err := testcert.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := authority.Issue(testcert.Leaf{Name: "broker"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := authority.Server(pair, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := authority.Client(pair, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := []kafka.User{{Mechanism: "PLAIN", Name: "admin", Password: "a"}}
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
+		users = append(users, kafka.User{Mechanism: mechanism, Name: "ada", Password: "p", ACLs: []kfake.ACL{}})
+	}
+	return contract.Secured{
+		Brokers: start(t, kafka.Options{TLS: server, Users: users}).Addrs(), TLS: client,
+		Admin: "admin", AdminPassword: "a", User: "ada", UserPassword: "p",
+	}
 }
 
 func TestStartsWithTopics(t *testing.T) {
