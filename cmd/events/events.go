@@ -127,7 +127,7 @@ func setBy(reason events.ConnectReason) string {
 // isComingBack reports an error that a cluster gives while a broker starts or a
 // leader, coordinator or controller is elected.
 func isComingBack(err error) bool {
-	for _, known := range []error{kerr.NotController, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress,
+	for _, known := range []error{events.ErrNoController, kerr.NotController, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress,
 		kerr.NotCoordinator, kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.BrokerNotAvailable} {
 		if errors.Is(err, known) {
 			return true

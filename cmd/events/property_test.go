@@ -82,7 +82,7 @@ func TestPropertiesThatAreWrong(t *testing.T) {
 		"sasl.pasword=x":                             {"is unknown", "did you mean sasl.password?"},
 		"no.such.property.at.all=1":                  {"is unknown", "known are"},
 		"group.id=g":                                 {"is not taken here", "--group"},
-		"ssl.key.password=${env:HOME}":               {"is not taken here", "decrypt it"},
+		"ssl.key.password=literal":                   {"not typed on the command line", "${file:"},
 		"sasl.password=literal":                      {"not typed on the command line", "${env:"},
 		"sasl.password=${env:UNSET}":                 {"the variable is not set", ""},
 		"sasl.password=${cmd:echo x}":                {"commands are allowed in your own config.yaml only", ""},

@@ -21,11 +21,13 @@ type TLS struct {
 	// Enabled switches TLS on where the address does not say so.
 	Enabled bool `yaml:"enabled,omitempty" json:"enabled"`
 	// CA, Cert and Key are paths of PEM files.
-	CA         string `yaml:"ca,omitempty" json:"ca"`
-	Cert       string `yaml:"cert,omitempty" json:"cert"`
-	Key        string `yaml:"key,omitempty" json:"key"`
-	ServerName string `yaml:"server_name,omitempty" json:"server_name"`
-	Insecure   bool   `yaml:"insecure,omitempty" json:"insecure"`
+	CA   string `yaml:"ca,omitempty" json:"ca"`
+	Cert string `yaml:"cert,omitempty" json:"cert"`
+	Key  string `yaml:"key,omitempty" json:"key"`
+	// KeyPassword opens an encrypted key.
+	KeyPassword string `yaml:"key_password,omitempty" json:"key_password" secret:"true"`
+	ServerName  string `yaml:"server_name,omitempty" json:"server_name"`
+	Insecure    bool   `yaml:"insecure,omitempty" json:"insecure"`
 }
 
 // Consul is where services are registered.

@@ -155,6 +155,7 @@ func kafkaProperties() map[string]kafkaProperty {
 		"ssl.ca.location":                       text(func(c *KafkaClient) *string { return &c.TLS.CA }),
 		"ssl.certificate.location":              text(func(c *KafkaClient) *string { return &c.TLS.Cert }),
 		"ssl.key.location":                      text(func(c *KafkaClient) *string { return &c.TLS.Key }),
+		"ssl.key.password":                      secret(func(c *KafkaClient) *string { return &c.TLS.KeyPassword }),
 		"enable.ssl.certificate.verification":   {set: setVerification},
 		"ssl.endpoint.identification.algorithm": {set: setIdentification},
 
@@ -249,7 +250,6 @@ func insteadOfProperties() map[string]string {
 		"ssl.key.pem":                        files,
 		"ssl.keystore.location":              files,
 		"ssl.truststore.location":            files,
-		"ssl.key.password":                   "encrypted keys are not read: decrypt it to a file that only you can read, `openssl pkey -in KEY -out FILE`",
 		"sasl.kerberos.service.name":         kerberos,
 		"sasl.kerberos.keytab":               kerberos,
 		"sasl.kerberos.principal":            kerberos,

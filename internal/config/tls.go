@@ -8,5 +8,5 @@ func (t TLS) Wanted() bool { return t != TLS{} }
 
 // Client returns the settings as the client's side of TLS takes them.
 func (t TLS) Client() secure.ClientTLS {
-	return secure.ClientTLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, Insecure: t.Insecure}
+	return secure.ClientTLS{CA: t.CA, Cert: t.Cert, Key: t.Key, KeyPassword: t.KeyPassword, ServerName: t.ServerName, Insecure: t.Insecure}
 }

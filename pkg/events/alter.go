@@ -146,7 +146,7 @@ func lessThan(a, b string) bool {
 
 // Alter does what was planned.
 func (c *Client) Alter(ctx context.Context, plan AlterPlan) error {
-	if err := c.Ping(ctx); err != nil {
+	if _, err := c.administer(ctx, "alter topic "+plan.Topic); err != nil {
 		return err
 	}
 	return c.alter(ctx, plan, c.admin.AlterTopicConfigs, c.admin.UpdatePartitions)

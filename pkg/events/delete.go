@@ -22,7 +22,11 @@ func (c *Client) DeleteTopic(ctx context.Context, name string) error {
 	if details[name].IsInternal {
 		return fmt.Errorf("delete topic %s: %w", name, ErrInternalTopic)
 	}
-	answer, err := c.admin.DeleteTopic(ctx, name)
+	admin, err := c.administer(ctx, "delete topic "+name)
+	if err != nil {
+		return err
+	}
+	answer, err := admin.DeleteTopic(ctx, name)
 	switch {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return c.unknownTopic(ctx, name)

@@ -25,6 +25,8 @@ type ClientTLS struct {
 	CA string
 	// Cert and Key are PEM files of a client certificate, for mutual TLS.
 	Cert, Key string
+	// KeyPassword opens a key that is encrypted by PKCS #8, in PBES2 with AES.
+	KeyPassword string
 	// ServerName is verified in place of the host that was dialled.
 	ServerName string
 	// Insecure skips all verification.
@@ -50,7 +52,7 @@ func (c ClientTLS) ConfigWith(o TLSOptions) (*tls.Config, error) {
 	if c.Insecure && !o.Peers.empty() {
 		return nil, errors.New("peers cannot be told apart when nothing is verified")
 	}
-	material, err := openFiles(func() (tlsMaterial, error) { return readMaterial(c.CA, c.Cert, c.Key) }, o.OnError, c.CA, c.Cert, c.Key)
+	material, err := openFiles(func() (tlsMaterial, error) { return readMaterial(c.CA, c.Cert, c.Key, c.KeyPassword) }, o.OnError, c.CA, c.Cert, c.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func (s ServerTLS) Config(o TLSOptions) (*tls.Config, error) {
 }
 
 func (s ServerTLS) read(peers Peers) (*tls.Config, error) {
-	material, err := readMaterial(s.ClientCA, s.Cert, s.Key)
+	material, err := readMaterial(s.ClientCA, s.Cert, s.Key, "")
 	if err != nil {
 		return nil, err
 	}
@@ -150,14 +152,14 @@ type tlsMaterial struct {
 	pair  *tls.Certificate
 }
 
-func readMaterial(ca, cert, key string) (m tlsMaterial, err error) {
+func readMaterial(ca, cert, key, password string) (m tlsMaterial, err error) {
 	if ca != "" {
 		if m.roots, err = readRoots(ca); err != nil {
 			return m, err
 		}
 	}
 	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
+		pair, err := loadPair(cert, key, password)
 		if err != nil {
 			return m, fmt.Errorf("load the certificate of %s and %s: %w", cert, key, err)
 		}
