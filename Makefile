@@ -28,13 +28,13 @@ conformance: engines ## the contract suites on real engines
 
 bench: ## ratios against peers
 	go run ./bench/startup
-	go run ./bench/discover
 	go run ./bench/consume
 	go run ./bench/search
 	go run ./bench/call
 	go run ./bench/batch
 	go run ./bench/load
 	go run ./bench/overhead
+	go run ./bench/discover
 
 docs: ## regenerates completions/, docs/reference and docs/man
 	go run ./internal/gendocs

@@ -38,7 +38,11 @@ func command(ctx context.Context, b bench) error {
 		if err != nil {
 			return err
 		}
-		return result.WriteTable(b.out)
+		err = result.WriteTable(b.out)
+		if goal := result.Goals[0]; err == nil && !goal.Held {
+			err = fmt.Errorf("%w: %s of %s", errMissed, goal.Metric, goal.Of)
+		}
+		return err
 	})
 }
 
