@@ -89,7 +89,8 @@ func reason(err error) string {
 	if transport, ok := errors.AsType[*rpc.TransportError](err); ok {
 		return transport.Reason.Error()
 	}
-	if raw, ok := err.(interface{ GRPCStatus() *status.Status }); ok { //nolint:errorlint // what wraps one says more
+	// What wraps a status says more by itself.
+	if raw, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
 		s := raw.GRPCStatus()
 		return rpc.CodeName(s.Code()) + ": " + s.Message()
 	}
