@@ -49,9 +49,9 @@ func (hostile) SetMaintenance(ctx context.Context, _ *userv1.SetMaintenanceReque
 	return nil, ctx.Err()
 }
 
-func serve(t *testing.T) string {
+func serve(t *testing.T, options ...grpc.ServerOption) string {
 	t.Helper()
-	server := grpc.NewServer()
+	server := grpc.NewServer(options...)
 	userv1.RegisterUserServiceServer(server, hostile{})
 	reflection.Register(server)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
