@@ -132,7 +132,6 @@ func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
 
 // TestADeletedTopicIsTheCallersToJudge: it ends the consumer, or is put up with.
 func TestADeletedTopicIsTheCallersToJudge(t *testing.T) {
-	const renamed = "dev.auth-service.user-renamed.v1"
 	for name, judge := range map[string]error{"an error ends Run": errors.New("enough"), "nil goes on": nil} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

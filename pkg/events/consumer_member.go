@@ -21,6 +21,9 @@ const (
 const (
 	fetchPartitionBytes = 256 << 10
 	fetchBytes          = 4 << 20
+	// fetchWait is how long a broker holds a fetch while there is nothing new, as
+	// for Kafka's own consumer: a partition that is resumed meanwhile waits for it.
+	fetchWait = 500 * time.Millisecond
 )
 
 // Why the context of a handler has ended; see [context.Cause].
@@ -41,6 +44,7 @@ func (c *Consumer) join(ctx context.Context) error {
 		kgo.KeepRetryableFetchErrors(), // a topic that is gone is one of them
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { c.queue.rebalanced() }),
