@@ -163,9 +163,12 @@ func TestKafkaAdministration(t *testing.T) {
 	must(err)
 	must(client.Alter(ctx, plan))
 	awaitTrue(ctx, t, "the topic is altered", func() bool {
-		d, err := client.DescribeTopics(ctx, topic)
-		return err == nil && len(d[0].Partitions) == 3 && len(d[0].Own()) == 1 && d[0].Own()[0].Default == "604800000"
+		described, err = client.DescribeTopics(ctx, topic)
+		return err == nil && len(described[0].Partitions) == 3 && len(described[0].Own()) == 1
 	})
+	if own := described[0].Own()[0]; own.Value != "86400000" || own.Default != "604800000" {
+		t.Errorf("its own configuration: %+v", own)
+	}
 	var unknown *events.UnknownConfigError
 	if _, err := client.PlanAlter(ctx, topic, events.TopicChange{Set: map[string]string{"retention.mss": "1"}}); !errors.As(err, &unknown) || unknown.Nearest != "retention.ms" {
 		t.Errorf("an unknown configuration: %v", err)

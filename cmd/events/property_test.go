@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/lab/kafka"
@@ -140,4 +142,39 @@ func TestPropertiesComplete(t *testing.T) {
 	if got := s.run(cobra.ShellCompNoDescRequestCmd, "topics", "list", "-X", "ssl.ca"); !strings.HasPrefix(got.out, "ssl.ca.location=\n") {
 		t.Errorf("%q", got.out)
 	}
+}
+
+// Of many topics and groups the one that is denied is named, and the others are
+// shown.
+func TestDeniedOneOfMany(t *testing.T) {
+	s := newConsole(t)
+	const hidden = "dev.auth-service.user-hidden.v1"
+	read := func(kind kmsg.ACLResourceType, name string) kfake.ACL {
+		return kfake.ACL{Resource: kind, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationRead, Allow: true}
+	}
+	server, err := kafka.Start(kafka.Options{
+		Topics: []kafka.Topic{{Name: registered}, {Name: hidden}},
+		Users: []kafka.User{{Mechanism: "PLAIN", Name: "ada", Password: "secret", ACLs: []kfake.ACL{
+			read(kmsg.ACLResourceTypeTopic, registered), read(kmsg.ACLResourceTypeGroup, "open"),
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	s.brokers, s.password = server.Addrs()[0], "secret"
+	as := func(args ...string) ran {
+		return s.run(append(args, "-X", "security.protocol=sasl_plaintext", "-X", "sasl.mechanism=PLAIN", "-X", "sasl.username=ada", "-X", "sasl.password=${env:PASSWORD}")...)
+	}
+	as("topics", "list", "-o", "name").want(t, 0, registered+"\n", "")
+	got := as("topics", "describe", hidden, registered, "--window", "0")
+	got.want(t, 1, "TOPIC:      "+registered, "describe topic "+hidden+": the cluster's ACLs deny it: TOPIC_AUTHORIZATION_FAILED")
+	got.want(t, 1, "SIZE:       -", "not shown of "+registered+": describe the size on disk")
+	if !strings.Contains(failure.Hint(got.err), "other credentials") {
+		t.Errorf("hint %q", failure.Hint(got.err))
+	}
+	as("groups", "describe", "closed", "open", "--window", "0").want(t, 1, "", "describe group closed: the cluster's ACLs deny it")
+	as("topics", "delete", registered).want(t, 1, "", "delete topic "+registered+": the cluster's ACLs deny it")
+	as("topics", "alter", registered, "--config", "retention.ms=1").want(t, 1, "", "the cluster's ACLs deny it")
+	as("topics", "create", "dev.auth-service.user-new.v1").want(t, 1, "", "create topic dev.auth-service.user-new.v1: the cluster's ACLs deny it")
 }

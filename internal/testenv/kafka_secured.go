@@ -18,9 +18,9 @@ import (
 // may do, ACLs say.
 const (
 	KafkaAdmin         = "admin"
-	KafkaAdminPassword = "admin-secret" //nolint:gosec // of a broker on loopback
+	KafkaAdminPassword = "admin-secret"
 	KafkaUser          = "ada"
-	KafkaUserPassword  = "ada-secret" //nolint:gosec // of a broker on loopback
+	KafkaUserPassword  = "ada-secret"
 )
 
 // SecuredKafka is a broker whose plaintext listener, Brokers, takes everybody

@@ -5,7 +5,11 @@
 // A [Client] is made from a [Config] and dials nothing until it is used. From
 // it come
 //
-//   - topics: [Client.Topics], [Client.CreateTopic];
+//   - the cluster and its topics: [Client.Cluster], [Client.Topics],
+//     [Client.DescribeTopics], [Client.CreateTopic], [Client.PlanAlter] and
+//     [Client.Alter];
+//   - consumer groups: [Client.Groups] with their lag, [Client.PlanReset] and
+//     [Client.Reset];
 //   - a [Producer], whose every event ends in exactly one of three ways:
 //     acknowledged, rejected, or unknown;
 //   - a [Consumer], which commits only what was handled or dead-lettered;

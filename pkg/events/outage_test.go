@@ -40,7 +40,7 @@ func crippled(fake *kfake.Cluster) func(kmsg.Request) (kmsg.Response, error, boo
 		host, port, _ := net.SplitHostPort(fake.ListenAddrs()[0])
 		number, _ := strconv.Atoi(port)
 		broker := kmsg.NewMetadataResponseBroker()
-		broker.NodeID, broker.Host, broker.Port = 0, host, int32(number) //nolint:gosec // a port
+		broker.NodeID, broker.Host, broker.Port = 0, host, int32(number)
 		resp.Brokers = append(resp.Brokers, broker)
 		resp.ControllerID = -1
 		topic := kmsg.NewMetadataResponseTopic()
