@@ -37,9 +37,10 @@ func NewCmdSchemaDiff(f *app.Factory, runF func(*SchemaDiffOptions) error) *cobr
 		Short: "Show what changed in a schema, and what each mode says of it",
 		Long: `Compare two versions of a subject, by default the newest with the one before it,
 or the schema in FILE with a version, by default the newest. What changed is
-listed by its place, then what each compatibility mode says of it, with the
-first reason. Transitive modes look at all versions before. FILE may be "-" for
-standard input. The registry's own mode is not changed, nor asked.
+listed by its place, then what each compatibility mode says of it, and why:
+backward when the later schema cannot read what the earlier one wrote, forward
+the other way. Transitive modes look at all versions before. FILE may be "-" for
+standard input. The subject's own mode makes no difference.
 
 ` + referencesHelp,
 		Example: `printf '{"type":"object","required":["user_id","email"],"properties":{"user_id":{"type":"string"},"email":{"type":"string","format":"email"}}}' > new.json
@@ -226,7 +227,24 @@ func (d schemaDiff) print(ios *iostreams.IOStreams, flags output.Flags, w io.Wri
 	} else if err := parted(w, ios, flags, changeView(), d.Changes); err != nil {
 		return err
 	}
-	return parted(w, ios, flags, modeVerdictView(), d.Modes)
+	if err := parted(w, ios, flags, modeVerdictView(), d.Modes); err != nil {
+		return err
+	}
+	return d.printReasons(ios, w)
+}
+
+// printReasons lists why modes refuse the change: the strictest has the reasons of all.
+func (d schemaDiff) printReasons(ios *iostreams.IOStreams, w io.Writer) error {
+	reasons := d.Modes[len(d.Modes)-1].Conflicts
+	for i, c := range reasons {
+		if i == 0 {
+			_, _ = fmt.Fprintln(w)
+		}
+		if _, err := fmt.Fprintf(w, "%s, version %d: %s\n", c.Direction, c.Version, ios.Clean(c.Violation.String())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parted prints a table behind an empty line.
@@ -242,7 +260,7 @@ func changeView() output.View[schema.Change] {
 		Name: func(c schema.Change) string { return c.Path },
 		Columns: []output.Column[schema.Change]{
 			{Name: "CHANGE", Value: func(c schema.Change) string { return c.Kind }},
-			{Name: "PATH", Value: func(c schema.Change) string { return c.Path }},
+			{Name: "PATH", Whole: true, Value: func(c schema.Change) string { return c.Path }},
 			{Name: "BEFORE", Value: func(c schema.Change) string { return c.Before }},
 			{Name: "AFTER", Value: func(c schema.Change) string { return c.After }},
 		},
@@ -266,21 +284,8 @@ func modeVerdictView() output.View[modeVerdict] {
 				}
 				return style.Bad(text)
 			}},
-			{Name: "REASON", Value: firstReason},
 		},
 	}
-}
-
-func firstReason(m modeVerdict) string {
-	if m.Compatible {
-		return ""
-	}
-	c := m.Conflicts[0]
-	text := fmt.Sprintf("%s, version %d, %s", c.Direction, c.Version, c.Violation)
-	if more := len(m.Conflicts) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more)", more)
-	}
-	return text
 }
 
 func schemaDiffView() output.View[schemaDiff] {

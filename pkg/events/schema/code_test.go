@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -358,4 +359,27 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBytesOfConfluentsClient: what confluent-kafka 2.6.1 for Python wrote is read.
+func TestBytesOfConfluentsClient(t *testing.T) {
+	const bytes64 = "AAAAAAMACgkKAmlkEgNzLTIKFgoGc291cmNlEgxkZW1vLXNlcnZpY2UKHAoEdGltZRIUMjAyNi0wMS0zMVQxMjowMDowMFoKDAoEdHlwZRIEc2VlbgoVCg5jb3JyZWxhdGlvbl9pZBIDci0xCg0KB3ZlcnNpb24SAnYxEg0IBxABGIGAgICAgIAQ"
+	value, err := base64.StdEncoding.DecodeString(bytes64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, body, err := schema.ParseFrame(value)
+	if err != nil || id != 3 {
+		t.Fatalf("id %d, %v", id, err)
+	}
+	indexes, payload, err := schema.ParseIndexes(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := parse(t, schema.Protobuf, `syntax = "proto3"; package demo; message Event { map<string, string> meta = 1; Data data = 2; }
+		message Data { int32 count = 1; Kind kind = 2; int64 big = 3; } enum Kind { UNKNOWN = 0; HOME = 1; }`)
+	text, err := p.Decode(payload, indexes...)
+	if want := `"data":{"count":7,"kind":"HOME","big":"9007199254740993"}}`; err != nil || !strings.HasSuffix(string(text), want) {
+		t.Errorf("it is %s, %v, want %s at its end", text, err, want)
+	}
 }

@@ -82,14 +82,7 @@ func (s *jsonSchema) match(path string, value any) []Problem {
 }
 
 func (s *jsonSchema) hasField(name string) bool {
-	root := s.root
-	for range 8 {
-		if root.Ref == nil {
-			break
-		}
-		root = root.Ref
-	}
-	_, ok := root.Properties[name]
+	_, ok := referred(s.root).Properties[name]
 	return ok
 }
 

@@ -29,6 +29,8 @@ type language interface {
 	decode(indexes []int, data []byte) ([]byte, error)
 	// unreadable says why this schema may not read what the writer, a schema of the same type, wrote.
 	unreadable(writer language) []Violation
+	// fieldTypes are those of [Parsed.FieldTypes].
+	fieldTypes(within string) map[string][]string
 	// outline lists what the schema says, by the path at which it does.
 	outline() map[string]string
 }

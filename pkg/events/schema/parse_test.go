@@ -2,6 +2,8 @@ package schema_test
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,4 +60,31 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestFieldTypes(t *testing.T) {
+	for _, c := range []struct {
+		kind               schema.Type
+		text, within, want string
+	}{
+		{schema.Avro, avroEvent, "data", "age null|integer, mac null|string, seen null|integer, tags object, user_id string, via null|object|object"},
+		{schema.Avro, avroUser, "", "email null|string, id string"},
+		{schema.JSON, jsonUser, "", "email string, tags array, user_id string"},
+		{schema.JSON, `{"properties":{"data":{"$ref":"#/definitions/d"}},"definitions":{"d":{"properties":{"n":{"type":["integer","null"]},"x":true}}}}`, "data", "n integer|null, x "},
+		{schema.Protobuf, protoEvent, "data", "age integer, at object, kinds object, mac string, mail string, rates array, total integer, user_id string"},
+	} {
+		fields := parse(t, c.kind, c.text).FieldTypes(c.within)
+		var got []string
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			got = append(got, name+" "+strings.Join(fields[name], "|"))
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("fields are\n%s, want\n%s", text, c.want)
+		}
+	}
+	for _, p := range []*schema.Parsed{parse(t, schema.Avro, avroUser), parse(t, schema.JSON, jsonUser), parse(t, schema.Protobuf, protoEvent)} {
+		if fields := p.FieldTypes("nothing"); fields != nil {
+			t.Errorf("nothing has fields %v", fields)
+		}
+	}
 }
