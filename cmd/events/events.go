@@ -45,6 +45,8 @@ for them, over what the context says. A secret is given by reference:
 		NewCmdConsume(f, nil),
 		NewCmdSearch(f, nil),
 		NewCmdCopy(f, nil),
+		NewCmdExport(f, nil),
+		NewCmdImport(f, nil),
 		NewCmdSchema(f),
 		NewCmdDLQ(f),
 	)
