@@ -20,8 +20,10 @@ func loadProgress(c load.Config, p load.Progress) string {
 	}
 	parts = append(parts,
 		number(p.Calls)+" calls", fmt.Sprintf("%s/s", number(int(p.Rate))), number(p.Failed)+" failed",
-		"p50 "+p.P50.Round(time.Microsecond).String(), "p99 "+p.P99.Round(time.Microsecond).String(),
 	)
+	if p.P99 > 0 { // there were calls since the report before
+		parts = append(parts, "p50 "+p.P50.Round(time.Microsecond).String(), "p99 "+p.P99.Round(time.Microsecond).String())
+	}
 	if p.Missed > 0 {
 		parts = append(parts, number(p.Missed)+" missed")
 	}

@@ -113,11 +113,11 @@ func TestBenchOfAServerThatDies(t *testing.T) {
 	code, out, _ := run(t.Context(), t, false, "rpc", "bench", address, "Stats", "--plaintext", "-c", "2", "-n", "2000", "-o", "json")
 	<-dead
 	r := result(t, out)
-	count := map[string]int{}
+	count := map[string]int{} // of the answer before the last the server may not have told any more
 	for _, c := range r.Codes {
 		count[c.Code] = c.Calls
 	}
-	if code != 0 || r.Calls != 2000 || count["OK"] < 99 || count["UNAVAILABLE"] == 0 || count["OK"]+count["UNAVAILABLE"] != 2000 {
+	if code != 0 || r.Calls != 2000 || count["OK"] < 98 || count["UNAVAILABLE"] == 0 || count["OK"]+count["UNAVAILABLE"] != 2000 {
 		t.Errorf("exit %d, codes %v", code, count)
 	}
 }

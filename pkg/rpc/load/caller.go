@@ -108,6 +108,9 @@ func (c *caller) sleep(until time.Duration) bool {
 	if wait <= 0 {
 		return true
 	}
+	if wait > flushAfter {
+		c.handOver()
+	}
 	c.timer.Reset(wait)
 	select {
 	case <-c.timer.C:
@@ -196,6 +199,13 @@ func (c *caller) instance() string {
 
 func (c *caller) record(s sample) {
 	if c.batch.add(s) {
+		c.handOver()
+	}
+}
+
+// handOver lets the collector count what there is.
+func (c *caller) handOver() {
+	if len(c.batch.samples) > 0 {
 		c.collector.take(c.batch)
 		c.batch = c.collector.batch()
 	}

@@ -9,7 +9,7 @@ import (
 
 const (
 	// batchSize is how many samples a caller keeps to itself, flushAfter how long,
-	// as far as its calls let it.
+	// as far as a call under way lets it.
 	batchSize  = 64
 	flushAfter = 100 * time.Millisecond
 	// progressEvery is between two reports of progress.

@@ -304,6 +304,25 @@ func TestProgressIsTold(t *testing.T) {
 	})
 }
 
+// A caller that waits for its next call in seconds has told of the one before.
+func TestProgressOfFewCallsIsTold(t *testing.T) {
+	inBubble(t, server{check: func(context.Context, *grpc_health_v1.HealthCheckRequest) error { return nil }}, func(t *testing.T, conn grpc.ClientConnInterface) {
+		var list []load.Progress
+		run(t, t.Context(), load.Config{
+			Conns: conns(conn), Method: check, Concurrency: 50, Rate: 20, Duration: 2 * time.Second,
+			OnProgress: func(p load.Progress) { list = append(list, p) },
+		})
+		if len(list) < 3 {
+			t.Fatalf("progress: %+v", list)
+		}
+		for _, p := range list {
+			if due := int(20 * p.Elapsed.Seconds()); p.Calls < due-1 || p.Rate < 16 || p.Rate > 24 {
+				t.Errorf("after %s %d calls were told of, of %d, at %.0f/s", p.Elapsed, p.Calls, due, p.Rate)
+			}
+		}
+	})
+}
+
 func TestBodiesAndHeadersArrive(t *testing.T) {
 	var mu sync.Mutex
 	services := map[string]int{}
