@@ -14,7 +14,10 @@
 //     acknowledged, rejected, or unknown;
 //   - a [Consumer], which commits only what was handled or dead-lettered;
 //   - a [Client.Scan], which reads a bounded part of a topic and ends, also on
-//     idle, compacted and transactional partitions.
+//     idle, compacted and transactional partitions; [ScanParallel] does
+//     so with several workers;
+//   - [Client.ReadGroup], which looks at a topic as a member of a group does, and
+//     commits what was seen.
 //
 // # The three outcomes of a produced event
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"log"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -58,4 +59,50 @@ func Example() {
 	// acknowledged at offset 0
 	// user-registered {"user_id":"u-1"}
 	// 1 record
+}
+
+// The sizes of a topic's values are added up on all cores: what workers make of
+// each run of records is collected in one place.
+func ExampleScanParallel() {
+	ctx := context.Background()
+	const topic = "dev.auth-service.user-registered.v1"
+	broker, err := kafka.Start(kafka.Options{Topics: []kafka.Topic{{Name: topic}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer broker.Close()
+	client, err := events.New(events.Config{Brokers: broker.Addrs()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	writer, err := client.Open(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer writer.Close()
+	for _, value := range []string{"a", "bc", "def"} {
+		if err := writer.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte(value)}).FirstErr(); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	until := events.End()
+	total := 0
+	measure := func(records iter.Seq[*kgo.Record]) (bytes int) {
+		for r := range records {
+			bytes += len(r.Value)
+		}
+		return bytes
+	}
+	result, err := events.ScanParallel(ctx, client, events.ScanOptions{Topic: topic, Until: &until}, measure, func(bytes int) error {
+		total += bytes
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(total, "bytes in", result.Records, "records")
+	// Output:
+	// 6 bytes in 3 records
 }

@@ -43,7 +43,7 @@ type contractCase struct {
 
 func cases() []contractCase {
 	var all []contractCase
-	for _, part := range [][]contractCase{topicCases(), recordCases(), boundCases(), groupCases(), transactionCases(), adminCases()} {
+	for _, part := range [][]contractCase{topicCases(), recordCases(), boundCases(), fetchCases(), groupCases(), transactionCases(), adminCases()} {
 		all = append(all, part...)
 	}
 	return all
