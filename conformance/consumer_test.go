@@ -30,8 +30,8 @@ import (
 
 // The size of the ordeal. In full it takes ten minutes: -ordeal-events 1000000 -ordeal-ends 100 -ordeal-restarts 5.
 var (
-	ordealEvents   = flag.Int("ordeal-events", 40_000, "events that consumers handle while they are killed")
-	ordealEnds     = flag.Int("ordeal-ends", 8, "members that are killed, stopped or terminated")
+	ordealEvents   = flag.Int("ordeal-events", 25_000, "events that consumers handle while they are killed")
+	ordealEnds     = flag.Int("ordeal-ends", 5, "members that are killed, stopped or terminated")
 	ordealRestarts = flag.Int("ordeal-restarts", 1, "restarts of the broker")
 	ordealSeed     = flag.Uint64("ordeal-seed", 0, "what happens; 0 is anything")
 )
@@ -324,7 +324,7 @@ func (o *ordeal) committed() (at [ordealPartitions]int64) {
 // finish waits until all is committed, and ends all members in good order.
 func (o *ordeal) finish() {
 	o.t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(4 * time.Minute)
 	for done := false; !done; {
 		if done = true; time.Now().After(deadline) {
 			o.t.Fatalf("committed to %v of %v", o.committed(), o.lengths())
@@ -380,8 +380,8 @@ func (o *ordeal) verify() {
 	if o.journal.unordered > 0 || o.journal.again > 0 {
 		o.t.Errorf("%d times an owner broke the order of a key, %d times it handled again what was done", o.journal.unordered, o.journal.again)
 	}
-	if len(o.journal.repeated) == 0 {
-		o.t.Error("nothing was repeated: the ordeal was none")
+	if o.journal.failures == 0 || o.journal.panics == 0 || lettered == 0 || len(o.members) <= ordealMembers {
+		o.t.Error("some trouble was never met: the ordeal was none")
 	}
 }
 

@@ -13,7 +13,9 @@ import (
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
-// Delivery is one event that is handed to a handler.
+// Delivery is one event that is handed to a handler. Its key, headers and data
+// may not be changed, and share their memory with what was fetched beside them:
+// clone what is kept for long.
 type Delivery struct {
 	spec.Event
 	Group     string
@@ -187,7 +189,10 @@ func (c *Consumer) run(ctx context.Context, stop context.CancelCauseFunc) error 
 func (c *Consumer) poll(ctx context.Context) error {
 	for c.awaitWanted(ctx) {
 		fetches := c.kafka.PollRecords(ctx, spec.ConsumerMaxPoll)
-		err := c.judge(fetches)
+		var err error
+		if ctx.Err() == nil {
+			err = c.judge(fetches)
+		}
 		if ctx.Err() == nil && err == nil {
 			fetches.EachPartition(c.queue.deliver)
 		}

@@ -208,3 +208,15 @@ func TestAPanickingHookEndsRun(t *testing.T) {
 		t.Errorf("committed %d; the letter was acknowledged", at)
 	}
 }
+
+// TestRunEndsWellWithItsContext, also when that has a deadline.
+func TestRunEndsWellWithItsContext(t *testing.T) {
+	c := newCluster(t, registeredTopics(1)...)
+	consumer, err := c.client.NewConsumer(c.ctx, "g", []string{registered}, events.WithHandler("user-registered", (&journal{}).handle))
+	c.must(err)
+	ctx, cancel := context.WithTimeout(c.ctx, 50*time.Millisecond)
+	defer cancel()
+	if err := consumer.Run(ctx); err != nil || ctx.Err() == nil {
+		t.Errorf("Run returned %v", err)
+	}
+}

@@ -22,6 +22,9 @@ const (
 	// heartbeats in a session, and at most between two of them
 	heartbeatsPerSession = 3
 	heartbeatInterval    = 3 * time.Second
+	// minRebalanceTimeout is how long others wait at least for this member to give
+	// up partitions.
+	minRebalanceTimeout = time.Minute
 )
 
 // ConsumerOption changes what [Client.NewConsumer] makes.
@@ -76,7 +79,11 @@ func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
 
 // kafka returns what the group protocol has to know.
 func (o consumerOptions) kafka() []kgo.Opt {
-	opts := []kgo.Opt{kgo.SessionTimeout(o.session), kgo.HeartbeatInterval(min(o.session/heartbeatsPerSession, heartbeatInterval))}
+	opts := []kgo.Opt{
+		kgo.SessionTimeout(o.session),
+		kgo.HeartbeatInterval(min(o.session/heartbeatsPerSession, heartbeatInterval)),
+		kgo.RebalanceTimeout(max(minRebalanceTimeout, o.drain+handlerGrace+2*commitTimeout)),
+	}
 	if o.instanceID != "" {
 		opts = append(opts, kgo.InstanceID(o.instanceID))
 	}
@@ -195,5 +202,6 @@ func OnDeadLetter(f func(d Delivery, letter Ack, reason error)) ConsumerOption {
 	return func(o *consumerOptions) { o.deadLetters = f }
 }
 
-// OnStats has f told the numbers once a second, and at the end, for metrics.
+// OnStats has f told the numbers once a second, and at the end, for metrics. It
+// must not block, since commits wait for it.
 func OnStats(f func(Stats)) ConsumerOption { return func(o *consumerOptions) { o.observe = f } }

@@ -183,25 +183,6 @@ func TestRetentionMovesTheStart(t *testing.T) {
 	}
 }
 
-// TestConsumerFollowsAMovingLeader, each event once and in order.
-func TestConsumerFollowsAMovingLeader(t *testing.T) {
-	c := newTroubledConsumers(t)
-	client := c.raw()
-	const many = 3000
-	c.putMany(client, 0, "a", 0, many)
-	var next atomic.Int64
-	c.consume(func(_ context.Context, d events.Delivery) error {
-		if n := next.Add(1) - 1; d.Offset != n {
-			t.Errorf("offset %d after %d", d.Offset, n-1)
-		}
-		if d.Offset%1000 == 500 {
-			return c.kafka.MoveTopicPartition(registered, 0, int32(d.Offset/1000%2))
-		}
-		return nil
-	})
-	eventually(c.ctx, t, "all is committed", func() bool { return c.committed("g", 0) == many })
-}
-
 // TestUnknownTypes are counted and skipped, or dead-lettered by option.
 func TestUnknownTypes(t *testing.T) {
 	for _, kind := range []events.UnknownTypes{events.SkipUnknown, events.DeadLetterUnknown} {
