@@ -13,9 +13,9 @@ const (
 	batchTime = 150 * time.Millisecond
 	// firstBytes and maxBytes bound what a transaction holds; it is adapted to
 	// how long transactions take.
-	firstBytes = 4 << 20
+	firstBytes = 6 << 20
 	minBytes   = 256 << 10
-	maxBytes   = 16 << 20
+	maxBytes   = 12 << 20
 	// slow is when a transaction is too large for the target, quick when it may
 	// be larger.
 	slow  = time.Second
@@ -75,7 +75,7 @@ func (g *gatherer) add(r *kgo.Record, wanted bool) error {
 
 // weight is what a record takes in memory, roughly.
 func weight(r *kgo.Record) int {
-	n := len(r.Key) + len(r.Value) + 128
+	n := len(r.Key) + len(r.Value) + 256
 	for _, h := range r.Headers {
 		n += len(h.Key) + len(h.Value) + 40
 	}

@@ -282,14 +282,15 @@ func (r *run) commit(ctx context.Context, b batch) error {
 	return nil
 }
 
-// outgoing is a record as it is written. Nobody else has it any more.
+// outgoing makes of a record that was read, which nobody else has any more, the
+// one that is written.
 func (r *run) outgoing(record *kgo.Record) *kgo.Record {
-	out := &kgo.Record{Topic: r.Target, Partition: transact.AnyPartition, Key: record.Key, Value: record.Value, Headers: record.Headers}
-	if r.sameNumber {
-		out.Partition = record.Partition
+	record.Topic = r.Target
+	if !r.sameNumber {
+		record.Partition = transact.AnyPartition
 	}
-	if !r.Present {
-		out.Timestamp = record.Timestamp
+	if r.Present {
+		record.Timestamp = time.Time{}
 	}
-	return out
+	return record
 }
