@@ -161,7 +161,7 @@ func (c codec) locateIn(field protoreflect.FieldDescriptor, name string, value j
 		for _, key := range slices.Sorted(maps.Keys(entries)) {
 			one, _ := json.Marshal(map[string]json.RawMessage{key: entries[key]})
 			if err := c.tryField(md, name, one); err != nil {
-				return c.inside(field.MapValue().Message(), entries[key], fmt.Sprintf("%s[%q]", path, key), err, found)
+				return c.inside(field.MapValue(), entries[key], fmt.Sprintf("%s[%q]", path, key), err, found)
 			}
 		}
 	case field.IsList():
@@ -172,22 +172,38 @@ func (c codec) locateIn(field protoreflect.FieldDescriptor, name string, value j
 		for i, element := range elements {
 			one, _ := json.Marshal([]json.RawMessage{element})
 			if err := c.tryField(md, name, one); err != nil {
-				return c.inside(field.Message(), element, fmt.Sprintf("%s[%d]", path, i), err, found)
+				return c.inside(field, element, fmt.Sprintf("%s[%d]", path, i), err, found)
 			}
 		}
 	default:
-		return c.inside(field.Message(), value, path, err, found)
+		return c.inside(field, value, path, err, found)
 	}
 	return found
 }
 
 // inside goes on in a message; a scalar is the end of the way.
-func (c codec) inside(md protoreflect.MessageDescriptor, value json.RawMessage, path string, err error, found *FieldError) *FieldError {
-	if md == nil {
-		found.Path, found.Reason = path, reason(err)
-		return found
+func (c codec) inside(of protoreflect.FieldDescriptor, value json.RawMessage, path string, err error, found *FieldError) *FieldError {
+	if md := of.Message(); md != nil {
+		return c.locate(md, value, path, err)
 	}
-	return c.locate(md, value, path, err)
+	found.Path, found.Reason = path, reason(err)+choice(of.Enum())
+	return found
+}
+
+// choice names the values of an enum, of a long one the first.
+func choice(enum protoreflect.EnumDescriptor) string {
+	if enum == nil {
+		return ""
+	}
+	const most = 12
+	names := make([]string, min(enum.Values().Len(), most))
+	for i := range names {
+		names[i] = string(enum.Values().Get(i).Name())
+	}
+	if enum.Values().Len() > most {
+		names = append(names, "…")
+	}
+	return "; it is one of " + strings.Join(names, ", ")
 }
 
 func join(path, name string) string {

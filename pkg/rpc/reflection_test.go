@@ -144,7 +144,7 @@ func TestFormsOfValues(t *testing.T) {
 		{`{"count":1.5}`, "at count: "},
 		{`{"count":"9223372036854775808"}`, "at count: "},
 		{`{"large":-1}`, "at large: "},
-		{`{"color":"COLOR_PINK"}`, `at color: invalid value for enum field color: "COLOR_PINK"`},
+		{`{"color":"COLOR_PINK"}`, `at color: invalid value for enum field color: "COLOR_PINK"; it is one of COLOR_UNSPECIFIED, COLOR_RED`},
 		{`{"colors":["COLOR_RED","PINK"]}`, "at colors[1]: "},
 		{`{"blob":"%%"}`, "at blob: "},
 		{`{"at":"yesterday"}`, "at at: "},
