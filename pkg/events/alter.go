@@ -127,6 +127,7 @@ func partitionsWarning(now, wanted int) string {
 
 func configWarning(config TopicConfig, after string) string {
 	switch {
+	case after == "": // the cluster's default, which is not told
 	case (config.Name == "retention.ms" || config.Name == "retention.bytes") && lessThan(after, config.Value):
 		return "records beyond the new limit will be deleted"
 	case config.Name == "cleanup.policy" && strings.Contains(after, "compact") && !strings.Contains(config.Value, "compact"):

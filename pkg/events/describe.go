@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -115,7 +113,7 @@ func (c *Client) topicConfigs(ctx context.Context, topic string) ([]TopicConfig,
 		}
 	}
 	slices.SortFunc(configs, func(a, b TopicConfig) int { return strings.Compare(a.Name, b.Name) })
-	return configs, nil
+	return configs, c.fillDefaults(ctx, configs)
 }
 
 func newTopicConfig(config kadm.Config) TopicConfig {
@@ -126,29 +124,11 @@ func newTopicConfig(config kadm.Config) TopicConfig {
 	c.Default = ""
 	for _, s := range config.Synonyms {
 		if s.Source != kmsg.ConfigSourceDynamicTopicConfig {
-			c.Default = inUnitOf(c.Name, s)
+			c.Default = deref(s.Value)
 			break
 		}
 	}
 	return c
-}
-
-// inUnitOf is the value of a broker's configuration as the topic's own has it:
-// that of retention.ms is log.retention.hours.
-func inUnitOf(name string, s kadm.ConfigSynonym) string {
-	factor := int64(1)
-	switch {
-	case !strings.HasSuffix(name, ".ms"):
-	case strings.HasSuffix(s.Key, ".hours"):
-		factor = time.Hour.Milliseconds()
-	case strings.HasSuffix(s.Key, ".minutes"):
-		factor = time.Minute.Milliseconds()
-	}
-	value := deref(s.Value)
-	if n, err := strconv.ParseInt(value, 10, 64); err == nil && n > 0 && factor > 1 {
-		return strconv.FormatInt(n*factor, 10)
-	}
-	return value
 }
 
 // tellSizes asks every broker for what is on its disks.

@@ -136,3 +136,44 @@ func TestTopicThatIsBeingDeleted(t *testing.T) {
 		t.Errorf("create: %v", err)
 	}
 }
+
+// Apache Kafka tells no default with a topic's retention, and its brokers have it
+// in hours.
+func TestDefaultsThatOnlyABrokerTells(t *testing.T) {
+	fake, client := startFake(t)
+	value := func(name, text string, source kmsg.ConfigSource) kmsg.DescribeConfigsResponseResourceConfig {
+		c := kmsg.NewDescribeConfigsResponseResourceConfig()
+		c.Name, c.Source = name, source
+		if text != "" {
+			c.Value = &text
+		}
+		return c
+	}
+	fake.ControlKey(int16(kmsg.DescribeConfigs), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		for _, r := range req.(*kmsg.DescribeConfigsRequest).Resources {
+			resource := kmsg.NewDescribeConfigsResponseResource()
+			resource.ResourceName, resource.ResourceType = r.ResourceName, r.ResourceType
+			resource.Configs = append(resource.Configs, value("retention.ms", "1000", kmsg.ConfigSourceDynamicTopicConfig))
+			if r.ResourceType == kmsg.ConfigResourceTypeBroker {
+				resource.Configs = []kmsg.DescribeConfigsResponseResourceConfig{
+					value("log.retention.ms", "", kmsg.ConfigSourceDefaultConfig), value("log.retention.hours", "168", kmsg.ConfigSourceDefaultConfig),
+				}
+			}
+			resp.Resources = append(resp.Resources, resource)
+		}
+		return resp, nil, true
+	})
+	described, err := client.DescribeTopics(t.Context(), registered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own := described[0].Own(); len(own) != 1 || own[0].Default != "604800000" {
+		t.Errorf("got %+v", own)
+	}
+	plan, err := client.PlanAlter(t.Context(), registered, events.TopicChange{Unset: []string{"retention.ms"}})
+	if err != nil || plan.Changes[0].After != "604800000" || plan.Changes[0].Warning != "" {
+		t.Errorf("got %+v, %v", plan, err)
+	}
+}

@@ -214,8 +214,8 @@ func (b *bench) config(topic, name string) kadm.Config {
 	return described[0].Configs[i]
 }
 
-// The synonyms of retention.ms are no default to show as they are: the broker's
-// is log.retention.hours, in hours.
+// Not so of retention.ms, of which Apache Kafka tells no default beside the
+// topic's own value unless log.retention.ms is set: it must be asked of a broker.
 func configIsAltered(b *bench) {
 	topic, value := b.topic(1), "2000000"
 	before := b.config(topic, "max.message.bytes")
