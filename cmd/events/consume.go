@@ -36,6 +36,7 @@ type ConsumeOptions struct {
 	Group  string
 	Print  printFlags
 	Filter filterFlags
+	Decode bool // values that are framed for a schema registry
 }
 
 // NewCmdConsume returns the verb; runF replaces its run in tests.
@@ -92,6 +93,7 @@ more is read.
 	opts.Places.bind(cmd, "", "; follows the topic when empty")
 	opts.Print.bind(cmd)
 	opts.Filter.bind(cmd)
+	bindDecode(cmd, &opts.Decode)
 	for _, other := range []string{"until", "by-time"} {
 		cmd.MarkFlagsMutuallyExclusive("follow", other)
 	}
@@ -134,7 +136,7 @@ func runConsume(ctx context.Context, opts *ConsumeOptions) error {
 		return err
 	}
 	reading := ctx
-	if opts.Filter.Decode {
+	if opts.Decode {
 		if reading, c.filter.decoder, err = newFramedDecoder(ctx, opts.Schemas); err != nil {
 			return err
 		}

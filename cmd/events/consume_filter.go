@@ -25,8 +25,6 @@ type filterFlags struct {
 	Key           string
 	// Contains are bytes within key, value or the value of a header.
 	Contains string
-	// Decode replaces values that are framed for a schema registry first.
-	Decode bool
 }
 
 func (o *filterFlags) bind(cmd *cobra.Command) {
@@ -36,10 +34,14 @@ func (o *filterFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&o.CorrelationID, "correlation-id", "", "only events of this meta.correlation_id")
 	flags.StringVar(&o.Contains, "contains", "", "only records with this `text` in key, value or a header's value")
 	flags.StringVar(&o.Key, "key", "", "only records with this `key`")
-	flags.BoolVar(&o.Decode, "decode", false, "decode values that are framed for the schema registry first: Avro, Protobuf, JSON")
 	for _, name := range []string{"where", "type", "correlation-id", "contains", "key"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
+}
+
+// bindDecode is for what shows records; what copies them keeps their bytes.
+func bindDecode(cmd *cobra.Command, decode *bool) {
+	cmd.Flags().BoolVar(decode, "decode", false, "decode values that are framed for the schema registry first: Avro, Protobuf, JSON")
 }
 
 // filter decides on records, in several goroutines at the same time. A value is

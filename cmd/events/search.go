@@ -27,6 +27,7 @@ type SearchOptions struct {
 	Places   placeFlags
 	Print    printFlags
 	Filter   filterFlags
+	Decode   bool // values that are framed for a schema registry
 }
 
 // NewCmdSearch returns the verb; runF replaces its run in tests.
@@ -63,7 +64,7 @@ could not be read.
 			switch {
 			case err != nil:
 				return err
-			case opts.Filter == filterFlags{Decode: opts.Filter.Decode}:
+			case opts.Filter == filterFlags{}:
 				return failure.WithHint(failure.Usagef("nothing to search for"), "give --contains, --where, --type, --correlation-id or --key")
 			case opts.Places.Until == "":
 				return failure.Usagef("a search must end: --until is empty")
@@ -77,6 +78,7 @@ could not be read.
 	opts.Places.bind(cmd, "now", "")
 	opts.Print.bind(cmd)
 	opts.Filter.bind(cmd)
+	bindDecode(cmd, &opts.Decode)
 	return cmd
 }
 
@@ -97,7 +99,7 @@ func runSearch(ctx context.Context, opts *SearchOptions) error {
 		return err
 	}
 	reading := ctx
-	if opts.Filter.Decode {
+	if opts.Decode {
 		if reading, s.filter.decoder, err = newFramedDecoder(ctx, opts.Schemas); err != nil {
 			return err
 		}
