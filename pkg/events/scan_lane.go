@@ -214,13 +214,23 @@ func (l *scanLane) ask(wanted []*cursor) (map[int32]*kmsg.FetchResponseTopicPart
 	return answers, nil
 }
 
+// room is what one of so many partitions may send. Where partitions wait for
+// each other all that they have sent is held decompressed.
+func (l *scanLane) room(partitions int) int32 {
+	all := answerBytes
+	if l.o.ByTime {
+		all, partitions = answerBytes/4, len(l.cursors)
+	}
+	return int32(min(max(all/partitions, leastPartition), mostPartition))
+}
+
 func (l *scanLane) request(wanted []*cursor) *kmsg.FetchRequest {
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = l.o.Topic, l.topicID
 	for _, c := range wanted {
 		p := kmsg.NewFetchRequestTopicPartition()
 		p.Partition, p.FetchOffset = c.id, c.fetch
-		p.PartitionMaxBytes = int32(min(max(answerBytes/len(wanted), leastPartition), mostPartition))
+		p.PartitionMaxBytes = l.room(len(wanted))
 		t.Partitions = append(t.Partitions, p)
 	}
 	req := kmsg.NewPtrFetchRequest()
