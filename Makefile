@@ -29,6 +29,7 @@ conformance: engines ## the contract suites on real engines
 bench: ## ratios against peers
 	go run ./bench/startup
 	go run ./bench/consume
+	go run ./bench/consumer -scaling
 	go run ./bench/search
 	go run ./bench/call
 	go run ./bench/batch

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// commitInterval is how much time of work a crash repeats at most.
-	commitInterval = time.Second
+	// statsInterval is how often the numbers are told.
+	statsInterval = time.Second
 	// commitTimeout bounds a commit.
 	commitTimeout = 5 * time.Second
 	// lastCommitTimeout bounds that of a consumer that is told to stop: amid a
@@ -26,18 +26,20 @@ const (
 
 // commitOften commits what is done, and tells the numbers.
 func (c *Consumer) commitOften(ctx context.Context) {
-	tick := time.NewTicker(commitInterval)
-	defer tick.Stop()
+	commits, stats := time.NewTicker(c.opts.commit), time.NewTicker(statsInterval)
+	defer commits.Stop()
+	defer stats.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-commits.C:
+			if err := c.commit(ctx, c.kafka, c.queue.all(), commitTimeout); err != nil && ctx.Err() == nil {
+				c.stopWith(err)
+			}
+		case <-stats.C:
+			c.report()
 		case <-ctx.Done():
 			return
 		}
-		if err := c.commit(ctx, c.kafka, c.queue.all(), commitTimeout); err != nil && ctx.Err() == nil {
-			c.stopWith(err)
-		}
-		c.report()
 	}
 }
 

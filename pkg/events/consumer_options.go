@@ -19,6 +19,9 @@ const (
 	// DefaultDrainTimeout is how long handlers under way may take to return when
 	// the consumer stops or loses their partition.
 	DefaultDrainTimeout = 20 * time.Second
+	// DefaultCommitInterval is how much time of work a crash repeats at most, if no
+	// event takes longer.
+	DefaultCommitInterval = time.Second
 	// heartbeats in a session, and at most between two of them
 	heartbeatsPerSession = 3
 	heartbeatInterval    = 3 * time.Second
@@ -40,6 +43,7 @@ type consumerOptions struct {
 	window      *window
 	drain       time.Duration
 	session     time.Duration
+	commit      time.Duration
 	instanceID  string
 	nextGen     bool
 	decode      Decoder
@@ -51,7 +55,7 @@ type consumerOptions struct {
 func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
 	o := consumerOptions{
 		handlers: map[string]Handler{}, workers: spec.ConsumerWorkers, retries: spec.Retries,
-		drain: DefaultDrainTimeout, session: DefaultSessionTimeout,
+		drain: DefaultDrainTimeout, session: DefaultSessionTimeout, commit: DefaultCommitInterval,
 		problem: func(e *FetchError) error { return e },
 		backoff: resilience.Backoff{First: 100 * time.Millisecond, Factor: 2, Max: 30 * time.Second, Jitter: spec.BackoffJitter},
 	}
@@ -65,6 +69,8 @@ func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
 		return o, fmt.Errorf("a consumer needs workers, and %d are none", o.workers)
 	case o.retries < 0:
 		return o, fmt.Errorf("a consumer cannot retry %d times", o.retries)
+	case o.commit <= 0:
+		return o, fmt.Errorf("a consumer cannot commit every %v", o.commit)
 	case o.drain <= 0 || o.drain >= o.session:
 		return o, fmt.Errorf("a drain timeout of %v is not between 0 and %v, after which Kafka takes the member for dead", o.drain, o.session)
 	}
@@ -169,6 +175,12 @@ func WithIdempotence(n int) ConsumerOption {
 // default is [DefaultDrainTimeout].
 func WithDrainTimeout(d time.Duration) ConsumerOption {
 	return func(o *consumerOptions) { o.drain = d }
+}
+
+// WithCommitInterval says how often what is done is committed. The default is
+// [DefaultCommitInterval].
+func WithCommitInterval(d time.Duration) ConsumerOption {
+	return func(o *consumerOptions) { o.commit = d }
 }
 
 // WithSessionTimeout says after which silence Kafka takes this member for dead

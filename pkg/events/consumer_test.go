@@ -32,7 +32,9 @@ type running struct {
 // unless that is nil.
 func (c *cluster) consume(h events.Handler, options ...events.ConsumerOption) *running {
 	c.Helper()
-	options = append([]events.ConsumerOption{events.WithBackoff(resilience.Backoff{First: time.Millisecond})}, options...)
+	options = append([]events.ConsumerOption{
+		events.WithBackoff(resilience.Backoff{First: time.Millisecond}), events.WithCommitInterval(20 * time.Millisecond),
+	}, options...)
 	if h != nil {
 		options = append(options, events.WithHandler("user-registered", h))
 	}
@@ -252,7 +254,7 @@ func TestConsumerNeedsItsTopicsAndTheirDeadLetterTopics(t *testing.T) {
 	}
 	for name, options := range map[string][]events.ConsumerOption{
 		"no handler": nil, "no worker": {nothing, events.WithWorkers(0)}, "less than no retries": {nothing, events.WithRetries(-1)},
-		"a drain beyond the session": {nothing, events.WithDrainTimeout(time.Minute)},
+		"no time between commits": {nothing, events.WithCommitInterval(0)}, "a drain beyond the session": {nothing, events.WithDrainTimeout(time.Minute)},
 	} {
 		if _, err := c.client.NewConsumer(c.ctx, "g", []string{registered}, options...); err == nil || errors.As(err, &unknown) {
 			t.Errorf("%s: %v", name, err)
