@@ -79,6 +79,11 @@ func TestInvalidRecordsAreRejectedAndNotStored(t *testing.T) {
 		"another major":  strings.Replace(good, "1.0", "2.0", 1),
 		"naive time":     strings.Replace(good, "12:00:00Z", "12:00:00", 1),
 		"its schema":     strings.Replace(good, "u-1", "forbidden", 1),
+		"not UTF-8":      strings.Replace(good, "u-1", "u-\xff", 1),
+		"NaN":            strings.Replace(good, `"u-1"`, "NaN", 1),
+		"a mark":         "\xef\xbb\xbf" + good,
+		"nested deeply":  strings.Replace(good, `"u-1"`, strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000), 1),
+		"id is a number": strings.Replace(good, `"e-1"`, "1", 1),
 	} {
 		_, err := p.Produce(c.ctx, events.Record{Topic: registered, Value: []byte(value)})
 		var rejected *events.RejectedError
@@ -91,6 +96,11 @@ func TestInvalidRecordsAreRejectedAndNotStored(t *testing.T) {
 	}
 	if _, err := p.Produce(c.ctx, events.Record{Topic: registered}); err == nil {
 		t.Error("a tombstone was taken")
+	}
+	enormous := strings.Replace(good, "u-1", strings.Repeat("x", 20<<20), 1)
+	var rejected *events.RejectedError
+	if _, err := p.Produce(c.ctx, events.Record{Topic: registered, Value: []byte(enormous)}); !errors.As(err, &rejected) {
+		t.Errorf("20 MiB: got %v, want a RejectedError", err)
 	}
 	if records, _ := c.read(events.ScanOptions{Topic: registered}); len(records) != 0 {
 		t.Errorf("%d records were stored", len(records))

@@ -129,7 +129,7 @@ func TestACopyKeepsTheRecord(t *testing.T) {
 		var records []*kgo.Record
 		for range rapid.IntRange(1, 20).Draw(rt, "records") {
 			r := &kgo.Record{Topic: source, Partition: rapid.Int32Range(0, 2).Draw(rt, "partition"), Key: maybe("key"), Value: maybe("value"),
-				Timestamp: time.UnixMilli(recent+rapid.Int64Range(0, 3.6e6).Draw(rt, "timestamp"))}
+				Timestamp: time.UnixMilli(recent + rapid.Int64Range(0, 3.6e6).Draw(rt, "timestamp"))}
 			for range rapid.IntRange(0, 3).Draw(rt, "headers") {
 				r.Headers = append(r.Headers, kgo.RecordHeader{Key: rapid.SampledFrom([]string{"a", "b", ""}).Draw(rt, "name"), Value: maybe("header")})
 			}

@@ -140,7 +140,7 @@ func (p *Producer) abort(err error) error {
 		failed = p.kafka.EndTransaction(ctx, kgo.TryAbort)
 	}
 	if failed != nil { // the broker aborts it after its timeout
-		return fmt.Errorf("abort what could not be produced (%v): %w", err, failed)
+		return fmt.Errorf("abort what could not be produced (%w): %w", err, failed)
 	}
 	return fmt.Errorf("produce: %w", err)
 }
