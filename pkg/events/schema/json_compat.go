@@ -200,7 +200,7 @@ func (c *jsonComparison) strings(w, r *jsonschema.Schema) []Violation {
 	if r.Pattern != nil && (w.Pattern == nil || w.Pattern.String() != r.Pattern.String()) {
 		out = append(out, at("pattern", one("what matched another pattern, or none, was written"))...)
 	}
-	if r.Draft != nil && r.Draft.String() != "" && assertsFormat(r) && r.Format != w.Format {
+	if assertsFormat(r) && r.Format != w.Format {
 		out = append(out, at("format", one("format %s is new", r.Format))...)
 	}
 	if r.ContentEncoding != "" && r.ContentEncoding != w.ContentEncoding || r.ContentMediaType != "" && r.ContentMediaType != w.ContentMediaType {
