@@ -138,6 +138,13 @@ func finding() []testCase {
 			r.equal("version", got.field("version"), 2)
 			r.equal("id", got.field("id"), id)
 		}},
+		testCase{name: "look up tells the type", check: func(r *registry) {
+			r.register(account)
+			r.equal("type", r.ok(r.do("POST", "/subjects/SUBJECT", account)).field("schemaType"), "JSON")
+		}}.but("the answer has no schemaType", func(r *registry) {
+			r.register(account)
+			r.equal("type", r.ok(r.do("POST", "/subjects/SUBJECT", account)).field("schemaType"), nil)
+		}),
 		{name: "look up of what is not there", check: func(r *registry) {
 			r.register(user)
 			r.fails(r.do("POST", "/subjects/SUBJECT", userOptional), http.StatusNotFound, 40403)

@@ -21,7 +21,9 @@ func (r *Registry) Register(ctx context.Context, subject string, t Type, text st
 		if err != nil {
 			return Schema{}, err
 		}
-		return schemaOf(subject, s), nil
+		out := schemaOf(subject, s)
+		out.Type = t // Apicurio does not say it here
+		return out, nil
 	})
 	if err == nil {
 		r.forget(subject)
