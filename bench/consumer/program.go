@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -25,6 +26,9 @@ import (
 // programArg makes this program a consumer: brokers, topic, records, workers,
 // wait.
 const programArg = "program"
+
+// words fill events.
+var words = []string{"account ", "balance ", "city ", "delivery ", "email ", "first name ", "gateway ", "invoice ", "4711 ", "2026-01-31 ", "0x7f3a9c ", "99.95 "}
 
 var codecs = map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}
 
@@ -109,7 +113,7 @@ func library(ctx context.Context, brokers, topic string, records, workers int, w
 // fill makes a topic: valid events of ten thousand keys.
 func fill(ctx context.Context, brokers, topic string, records int, s setting) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.ProducerBatchCompression(codecs[s.codec]),
-		kgo.DefaultProduceTopic(topic))
+		kgo.DefaultProduceTopic(topic), kgo.MaxBufferedBytes(8<<20)) // this program's peak counts as that of those it starts
 	if err != nil {
 		return err
 	}
@@ -136,11 +140,16 @@ func fill(ctx context.Context, brokers, topic string, records int, s setting) er
 	return errors.Join(client.Flush(ctx), failed)
 }
 
-// event is the text of a valid event, each different, padded to size.
+// event is the text of a valid event, each different, padded to size by what
+// compresses about as JSON does.
 func event(i, size int, eventType string) []byte {
 	text := fmt.Sprintf(`{"meta":{"id":"%d","type":%q,"version":"v1","source":"b","time":"2026-01-31T12:00:00Z","correlation_id":"none"},"data":{"pad":"`, i, eventType)
-	if pad := size - len(text) - 3; pad > 0 {
-		text += strings.Repeat("abcdefghij", pad/10+1)[:pad]
+	if size-3 > len(text) {
+		random := rand.New(rand.NewPCG(uint64(i), 0))
+		for len(text) < size-3 {
+			text += words[random.IntN(len(words))]
+		}
+		text = text[:size-3]
 	}
 	return []byte(text + `"}}`)
 }
