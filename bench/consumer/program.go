@@ -143,15 +143,15 @@ func fill(ctx context.Context, brokers, topic string, records int, s setting) er
 // event is the text of a valid event, each different, padded to size by what
 // compresses about as JSON does.
 func event(i, size int, eventType string) []byte {
-	text := fmt.Sprintf(`{"meta":{"id":"%d","type":%q,"version":"v1","source":"b","time":"2026-01-31T12:00:00Z","correlation_id":"none"},"data":{"pad":"`, i, eventType)
-	if size-3 > len(text) {
+	text := fmt.Appendf(make([]byte, 0, size+32), `{"meta":{"id":"%d","type":%q,"version":"v1","source":"b","time":"2026-01-31T12:00:00Z","correlation_id":"none"},"data":{"pad":"`, i, eventType)
+	if end := size - 3; len(text) < end {
 		random := rand.New(rand.NewPCG(uint64(i), 0))
-		for len(text) < size-3 {
-			text += words[random.IntN(len(words))]
+		for len(text) < end {
+			text = append(text, words[random.IntN(len(words))]...)
 		}
-		text = text[:size-3]
+		text = text[:end]
 	}
-	return []byte(text + `"}}`)
+	return append(text, `"}}`...)
 }
 
 // appendJSON writes a result as a line of a file, which the first one empties.
