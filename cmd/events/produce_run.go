@@ -40,10 +40,12 @@ type production struct {
 	input    *produceInput
 	progress *produceProgress
 	rejects  *rejects
-	resume   *resumeFile // nil when the input cannot be gone on with
-	usual    int         // records of the last batch
+	resume   *resumeFile     // nil when the input cannot be gone on with
+	brokeOff int             // the line where the input ended
+	records  []events.Record // what is given to the producer, in memory that is used again
 
 	mu      sync.Mutex
+	spare   []*inputBatch // that are settled, to be used again
 	track   tracker
 	report  productionReport
 	stopped error
@@ -64,12 +66,13 @@ func (p *production) produce(ctx context.Context) error {
 	defer stop()
 	pace := newPacer(p.opts.Rate)
 	for {
-		batch, readErr := p.read(reader)
+		batch := p.emptyBatch()
+		readErr := p.read(reader, batch)
 		if err := pace.wait(ctx); err != nil {
 			return err
 		}
 		// An interrupt ends the reading, not what is on its way.
-		err := p.send(context.WithoutCancel(ctx), batch.items)
+		err := p.send(context.WithoutCancel(ctx), batch)
 		switch {
 		case err != nil:
 			return err
@@ -78,78 +81,99 @@ func (p *production) produce(ctx context.Context) error {
 		case readErr != nil && ctx.Err() != nil:
 			return context.Cause(ctx)
 		case readErr != nil:
-			return fmt.Errorf("read %s: %w", p.input.place(batch.line, 0), readErr)
+			return fmt.Errorf("read %s: %w", p.input.place(p.brokeOff, 0), readErr)
 		}
 	}
 }
 
-// inputBatch are records that came together, and the line where the input broke
-// off behind them.
+// inputBatch are records that came together.
 type inputBatch struct {
-	items []intake.Item
-	line  int
+	items  []intake.Item
+	places []int // of those among the items that the producer has
+	first  int   // the sequence of the first
+	open   int   // how many are not settled
+}
+
+// emptyBatch is a batch whose memory may have served before.
+func (p *production) emptyBatch() *inputBatch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.spare) - 1
+	if last < 0 {
+		return &inputBatch{}
+	}
+	batch := p.spare[last]
+	p.spare = p.spare[:last]
+	batch.items, batch.places = batch.items[:0], batch.places[:0]
+	return batch
 }
 
 // read reads a record, and those that have come with it when they may be sent
 // without a look at each other's outcome.
-func (p *production) read(reader *intake.Reader) (inputBatch, error) {
+func (p *production) read(reader *intake.Reader, batch *inputBatch) error {
 	most := batchRecords
 	if p.opts.Rate > 0 || p.opts.OnError == onErrorStop {
 		most = 1
 	}
-	batch := inputBatch{items: make([]intake.Item, 0, p.usual)}
-	defer func() { p.usual = len(batch.items) }()
 	for size := 0; ; {
 		item, err := reader.Next()
 		if err != nil {
-			batch.line = item.Line
-			return batch, err
+			p.brokeOff = item.Line
+			return err
 		}
 		batch.items = append(batch.items, item)
 		size += len(item.Text)
 		if len(batch.items) == most || size >= batchBytes || !reader.Ready() {
-			return batch, nil
+			return nil
 		}
 	}
 }
 
 // send produces records. The error is one that the next would meet too.
-func (p *production) send(ctx context.Context, items []intake.Item) error {
-	first := p.begin(items)
-	records := make([]events.Record, 0, len(items))
-	places := make([]int, 0, len(items)) // of the records among the items
-	for i := range items {
-		item := &items[i]
+func (p *production) send(ctx context.Context, batch *inputBatch) error {
+	p.begin(batch)
+	p.records = p.records[:0]
+	for i := range len(batch.items) {
+		item := &batch.items[i]
 		record := item.Record
 		record.Topic = p.opts.Topic
 		switch {
 		case item.Err != nil:
-			p.settle(first+i, item, &events.RejectedError{Topic: p.opts.Topic, Err: item.Err})
+			p.settle(batch, i, &events.RejectedError{Topic: p.opts.Topic, Err: item.Err})
 		case p.opts.DryRun:
-			p.settle(first+i, item, p.producer.Check(ctx, record))
+			p.settle(batch, i, p.producer.Check(ctx, record))
 		default:
 			item.Record = events.Record{} // the producer has it
-			records, places = append(records, record), append(places, i)
+			p.records, batch.places = append(p.records, record), append(batch.places, i)
 		}
 	}
-	p.producer.SendAll(ctx, records, func(i int, _ events.Ack, outcome error) {
-		p.settle(first+places[i], &items[places[i]], outcome)
+	p.producer.SendAll(ctx, p.records, func(i int, _ events.Ack, outcome error) {
+		p.settle(batch, batch.places[i], outcome)
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stopped
 }
 
-func (p *production) begin(items []intake.Item) (first int) {
+func (p *production) begin(batch *inputBatch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.track.begin(items)
+	batch.first, batch.open = p.track.begin(batch.items), len(batch.items)
 }
 
-// settle notes the outcome of a record.
-func (p *production) settle(sequence int, item *intake.Item, err error) {
+// settle notes the outcome of a record of a batch, which serves again after its
+// last.
+func (p *production) settle(batch *inputBatch, i int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.note(batch.first+i, &batch.items[i], err)
+	if batch.open--; batch.open == 0 {
+		clear(batch.items) // the texts are not needed any more
+		p.spare = append(p.spare, batch)
+	}
+}
+
+func (p *production) note(sequence int, item *intake.Item, err error) {
 	if err == nil {
 		p.track.settle(sequence)
 		p.report.acked(item.Line)

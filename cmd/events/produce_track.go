@@ -12,6 +12,7 @@ type tracker struct {
 	done  intake.Position // everything before it is settled
 	first int             // the sequence of open[0]
 	open  []openRecord    // from the first that is not settled
+	all   []openRecord    // the memory of open, from its beginning
 }
 
 type openRecord struct {
@@ -22,8 +23,14 @@ type openRecord struct {
 // begin takes the next records, and returns the sequence of the first.
 func (t *tracker) begin(items []intake.Item) (first int) {
 	first = t.first + len(t.open)
+	if len(t.open)+len(items) > cap(t.open) && len(t.open) <= cap(t.all)/2 {
+		t.open = append(t.all[:0], t.open...) // there is room enough in front
+	}
 	for i := range items {
 		t.open = append(t.open, openRecord{next: items[i].Next})
+	}
+	if cap(t.open) > cap(t.all) {
+		t.all = t.open
 	}
 	return first
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // ErrBufferFull is wrapped by the [NotSentError] of a record for which no room
@@ -31,7 +33,7 @@ func newBuffer(o ProducerOptions) *buffer {
 }
 
 // weight is what a record takes; one that is larger than all takes all.
-func (b *buffer) weight(r *Record) int64 {
+func (b *buffer) weight(r *kgo.Record) int64 {
 	n := len(r.Topic) + len(r.Key) + len(r.Value) + 256
 	for _, h := range r.Headers {
 		n += len(h.Key) + len(h.Value)

@@ -14,10 +14,12 @@ const (
 	maxPostponement   = 30 * time.Second
 )
 
-// drain is what the drainer knows of an event in the spool.
+// drain is what is known of an event in the spool, or on its way into it.
 type drain struct {
-	sentBefore bool // by this owner or an earlier one
-	repeated   bool // it was sent before, and then again
+	outcome    error  // to report once it is kept
+	landing    func() // what to do once it is kept, since it landed meanwhile
+	sentBefore bool   // by this owner or an earlier one
+	repeated   bool   // it was sent before, and then again
 	draining   bool
 	tries      int
 	due        time.Time
@@ -124,7 +126,8 @@ func (p *Producer) flyAgain(s *sending, r Record, err error) {
 		p.postpone(s, err)
 		return
 	}
-	s.record, s.since = r, time.Now()
+	s.take(r)
+	s.since = time.Now()
 	s.repeated, s.sentBefore = s.sentBefore, true
 	p.fly(s)
 }
@@ -166,7 +169,7 @@ func (p *Producer) takeDue(now time.Time) (batch []*sending, wait time.Duration)
 
 // landedDrained notes that an event of a batch has landed.
 func (p *Producer) landedDrained(s *sending) {
-	if !s.draining {
+	if s.drain == nil || !s.draining {
 		return
 	}
 	s.draining = false

@@ -13,7 +13,7 @@ import (
 func (p *Producer) deadLetter(s *sending, rejected *RejectedError) {
 	done, index := s.done, s.index
 	s.done, s.phase = nil, over
-	letter := p.newLetter(s.record, rejected.Err)
+	letter := p.newLetter(s.record(), rejected.Err)
 	letter.weight, s.weight = s.weight, 0
 	letter.done = func(_ int, ack Ack, err error) {
 		if err == nil {
@@ -34,7 +34,7 @@ func (p *Producer) deadLetterSpooled(s *sending, rejected *RejectedError) {
 		p.postpone(s, rejected)
 		return
 	}
-	letter := p.newLetter(s.record, rejected.Err)
+	letter := p.newLetter(s.record(), rejected.Err)
 	letter.done = func(_ int, ack Ack, err error) {
 		p.locked(func() {
 			s.follows = nil
@@ -93,5 +93,7 @@ func (p *Producer) newLetter(r Record, reason error) *sending {
 		headers = append(headers, Header{Key: h[0], Value: []byte(h[1])})
 	}
 	letter := Record{Topic: conventions.DLQTopic(r.Topic), Key: r.Key, Value: value, Headers: headers}
-	return &sending{record: letter, since: now, letter: true}
+	s := &sending{since: now, letter: true}
+	s.take(letter)
+	return s
 }

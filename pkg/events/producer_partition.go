@@ -1,25 +1,28 @@
 package events
 
 import (
-	"time"
-
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // anyPartition stands in a record that may go where its key, or chance, says.
 const anyPartition = -1
 
-// kafka is the record as the Kafka client wants it, with the present as its
-// timestamp where it has none.
-func (r *Record) kafka(now time.Time) kgo.Record {
-	out := kgo.Record{Topic: r.Topic, Partition: anyPartition, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Headers: r.Headers}
-	if r.Timestamp.IsZero() {
-		out.Timestamp = now
+// take makes a record the one that is on its way.
+func (s *sending) take(r Record) {
+	s.wire = kgo.Record{Topic: r.Topic, Partition: anyPartition, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Headers: r.Headers}
+	s.timed = !r.Timestamp.IsZero()
+	if s.partition = r.Partition; s.partition != nil {
+		s.wire.Partition = *s.partition
 	}
-	if r.Partition != nil {
-		out.Partition = *r.Partition
+}
+
+// record is the record that take took, its timestamp to the millisecond.
+func (s *sending) record() Record {
+	r := Record{Topic: s.wire.Topic, Partition: s.partition, Key: s.wire.Key, Value: s.wire.Value, Headers: s.wire.Headers}
+	if s.timed {
+		r.Timestamp = s.wire.Timestamp
 	}
-	return out
+	return r
 }
 
 // partitioner takes a record where it says, and leaves the others to the Kafka

@@ -15,7 +15,7 @@ import (
 var errProducerClosed = errors.New("the producer is closed")
 
 // phase is how far a record has come, as its caller and the spool know it.
-type phase int
+type phase uint8
 
 const (
 	live    phase = iota // its caller waits
@@ -24,24 +24,26 @@ const (
 	over                 // settled
 )
 
-// sending is one record on its way. Its fields belong to the sender's lock.
+// sending is one record on its way. Its fields belong to the sender's lock. It
+// is the context of its wire too, which leads back from there to it. As there
+// are many of them, what few have is in a struct of its own.
 type sending struct {
-	order   uint64 // its place among all, and its id in the spool
-	lane    *lane
-	record  Record // empty while it is only in the spool
-	since   time.Time
-	weight  int64 // what it holds of the buffer
-	letter  bool  // it is a dead letter
-	index   int   // what done is told
-	done    func(index int, ack Ack, err error)
-	wire    kgo.Record // as the Kafka client has it
-	phase   phase
-	flying  bool     // the Kafka client has it
-	waits            // among those whose callers wait, while live
-	follows *sending // its dead letter, on its way
-	outcome error    // to report once it is kept
-	landed  func()   // what to do once it is kept, since it landed meanwhile
-	drain            // of those in the spool
+	context.Context
+	wire      kgo.Record // as the Kafka client has it; but for its topic empty while it is only in the spool
+	partition *int32     // as it was given
+	timed     bool       // its timestamp was given
+	letter    bool       // it is a dead letter
+	phase     phase
+	flying    bool   // the Kafka client has it
+	order     uint64 // its place among all, and its id in the spool
+	lane      *lane
+	since     time.Time
+	weight    int64 // what it holds of the buffer
+	index     int   // what done is told
+	done      func(index int, ack Ack, err error)
+	waits              // among those whose callers wait, while live
+	follows   *sending // its dead letter, on its way
+	*drain             // of those in the spool, or on their way into it
 }
 
 // sender is the part of a producer that knows every record on its way.
@@ -61,6 +63,7 @@ type sender struct {
 	writing int           // how many are being written into it
 	changed chan struct{} // closed when something happened; nil when nobody asked
 	keepMu  sync.Mutex    // one writes into the spool at a time
+	promise func(stored *kgo.Record, err error)
 }
 
 func (x *sender) start(p *Producer) {
@@ -68,6 +71,7 @@ func (x *sender) start(p *Producer) {
 	x.queued = make(chan struct{}, 1)
 	x.timer = time.AfterFunc(time.Hour, x.expire)
 	x.timer.Stop()
+	x.promise = x.landed
 }
 
 // locked runs do under the lock, and then what it wants called without it.
@@ -109,18 +113,20 @@ type candidate struct {
 // known already.
 func (p *Producer) admit(ctx context.Context, s *sending, r Record, v checked, index int, done func(int, Ack, error)) (c candidate, ok bool) {
 	err := v.err
-	rejected := p.rejectedForLetter(err)
+	var rejected *RejectedError
 	if err == nil && ctx.Err() != nil {
 		err = &NotSentError{Topic: r.Topic, Err: context.Cause(ctx)}
 	}
-	if err != nil && rejected == nil {
-		done(index, Ack{}, err)
-		return c, false
-	}
-	if err == nil {
+	if err != nil {
+		if rejected = p.rejectedForLetter(err); rejected == nil {
+			done(index, Ack{}, err)
+			return c, false
+		}
+	} else {
 		r.Value = v.value
 	}
-	s.record, s.index, s.done = r, index, done
+	s.take(r)
+	s.index, s.done = index, done
 	return candidate{s, rejected}, true
 }
 
@@ -149,7 +155,7 @@ func (p *Producer) beginWhatFits(all []candidate) ([]candidate, *place) {
 	now := time.Now() // asking for each would cost more than the rest
 	for i, c := range all {
 		c.since = now
-		weight := p.buffer.weight(&c.record)
+		weight := p.buffer.weight(&c.wire)
 		if at := p.buffer.take(weight); at != nil {
 			return all[i:], at
 		}
@@ -183,10 +189,10 @@ func (p *Producer) begin(c candidate, full error) {
 	case rejected != nil:
 		p.deadLetter(s, rejected)
 	case p.closed:
-		p.report(s, Ack{}, &NotSentError{Topic: s.record.Topic, Err: full})
+		p.report(s, Ack{}, &NotSentError{Topic: s.wire.Topic, Err: full})
 	case full != nil:
 		p.enter(s)
-		p.spool(s, &NotSentError{Topic: s.record.Topic, Err: full})
+		p.spool(s, &NotSentError{Topic: s.wire.Topic, Err: full})
 	default:
 		p.launch(s)
 	}
@@ -196,14 +202,14 @@ func (p *Producer) begin(c candidate, full error) {
 func (x *sender) enter(s *sending) {
 	x.last++
 	s.order = x.last
-	s.lane = x.laneOf(s.record.Topic, s.record.Key)
+	s.lane = x.laneOf(s.wire.Topic, s.wire.Key)
 }
 
 // launch lets a record fly, or wait in the spool behind those of its key.
 func (x *sender) launch(s *sending) {
 	x.enter(s)
 	if s.lane.keyed && len(s.lane.held) > 0 {
-		x.spool(s, &NotSentError{Topic: s.record.Topic, Err: ErrBehind})
+		x.spool(s, &NotSentError{Topic: s.wire.Topic, Err: ErrBehind})
 		return
 	}
 	x.await(s)
@@ -214,15 +220,23 @@ func (x *sender) launch(s *sending) {
 
 // fly hands a record to the Kafka client, which keeps the order of the calls.
 func (x *sender) fly(s *sending) {
-	s.wire = s.record.kafka(s.since)
-	x.p.kafka.Produce(context.Background(), &s.wire, func(stored *kgo.Record, err error) {
-		ack := Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}
-		if done := x.landPlainly(s, err); done != nil {
-			done(s.index, ack, nil)
-			return
-		}
-		x.locked(func() { x.land(s, ack, err) })
-	})
+	s.Context = context.Background()
+	s.wire.Context = s
+	if !s.timed {
+		s.wire.Timestamp = s.since
+	}
+	x.p.kafka.Produce(s.Context, &s.wire, x.promise)
+}
+
+// landed takes what the Kafka client says of a record.
+func (x *sender) landed(stored *kgo.Record, err error) {
+	s := stored.Context.(*sending)
+	ack := Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}
+	if done := x.landPlainly(s, err); done != nil {
+		done(s.index, ack, nil)
+		return
+	}
+	x.locked(func() { x.land(s, ack, err) })
 }
 
 // landPlainly is land for what mostly happens: a record whose caller waits was
@@ -230,7 +244,7 @@ func (x *sender) fly(s *sending) {
 func (x *sender) landPlainly(s *sending, err error) (done func(int, Ack, error)) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err != nil || s.phase != live || s.draining || s.done == nil {
+	if err != nil || s.phase != live || s.done == nil {
 		return nil
 	}
 	done, s.done, s.phase, s.flying = s.done, nil, over, false
@@ -245,16 +259,16 @@ func (x *sender) landPlainly(s *sending, err error) (done func(int, Ack, error))
 	return done
 }
 
-// land takes what the Kafka client says of a record.
+// land is landed under the lock.
 func (x *sender) land(s *sending, ack Ack, err error) {
 	s.flying = false
 	s.lane.flying--
 	x.p.landedDrained(s)
 	if err != nil {
-		err = failure(s.record.Topic, time.Since(s.since), err)
+		err = failure(s.wire.Topic, time.Since(s.since), err)
 	}
 	if s.phase == keeping {
-		s.landed = func() { x.settle(s, ack, err) }
+		s.landing = func() { x.settle(s, ack, err) }
 	} else {
 		x.settle(s, ack, err)
 	}
@@ -309,6 +323,6 @@ func (x *sender) release(s *sending) {
 		s.weight = 0
 	}
 	if s.phase == spooled && s.follows == nil {
-		s.record.Value, s.record.Headers = nil, nil // the spool has them
+		s.wire.Value, s.wire.Headers = nil, nil // the spool has them
 	}
 }

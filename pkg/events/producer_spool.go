@@ -31,7 +31,8 @@ type SpoolChange struct {
 func (p *Producer) load() {
 	for _, info := range p.opts.Spool.List() {
 		p.last = max(p.last, info.ID)
-		s := &sending{order: info.ID, phase: spooled, record: Record{Topic: info.Topic}, letter: p.isLetter(info.Topic)}
+		s := &sending{order: info.ID, phase: spooled, letter: p.isLetter(info.Topic), drain: &drain{}}
+		s.wire.Topic = info.Topic
 		s.sentBefore = info.State == spool.MaybeStored
 		s.lane = p.laneOf(info.Topic, info.Key)
 		s.lane.held = append(s.lane.held, s)
@@ -48,6 +49,9 @@ func (x *sender) spool(s *sending, outcome error) {
 	if x.p.opts.Spool == nil {
 		x.report(s, Ack{}, outcome)
 		return
+	}
+	if s.drain == nil {
+		s.drain = &drain{}
 	}
 	s.phase, s.outcome = keeping, outcome
 	s.lane.hold(s)
@@ -115,18 +119,18 @@ func entryOf(s *sending) spool.Entry {
 	if errors.As(s.outcome, &unknown) {
 		state = spool.MaybeStored
 	}
+	r := s.record()
 	return spool.Entry{
 		ID: s.order, State: state, Since: s.since,
-		Topic: s.record.Topic, Partition: s.record.Partition, Timestamp: s.record.Timestamp,
-		Key: s.record.Key, Value: s.record.Value, Headers: s.record.Headers,
+		Topic: r.Topic, Partition: r.Partition, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Headers: r.Headers,
 	}
 }
 
 // written goes on with a record that is in the spool now, or could not be
 // written, and may have landed meanwhile.
 func (p *Producer) written(s *sending, ok bool, err error) {
-	landed := s.landed
-	s.landed = nil
+	landed := s.landing
+	s.landing = nil
 	if ok {
 		s.phase = spooled
 		var unknown *UnknownOutcomeError
@@ -167,6 +171,6 @@ func (p *Producer) drop(s *sending, c SpoolChange) {
 }
 
 func (p *Producer) change(s *sending, c SpoolChange) {
-	c.Topic = s.record.Topic
+	c.Topic = s.wire.Topic
 	p.call(func() { p.opts.OnSpool(c) })
 }

@@ -74,7 +74,7 @@ func (x *sender) giveUpWaiting(s *sending, reason error) {
 		waited = time.Since(s.since)
 	}
 	x.waiting.remove(s)
-	x.spool(s, &UnknownOutcomeError{Topic: s.record.Topic, Waited: waited, Err: reason})
+	x.spool(s, &UnknownOutcomeError{Topic: s.wire.Topic, Waited: waited, Err: reason})
 }
 
 // expire gives up on those that have waited long enough.
