@@ -39,6 +39,7 @@ type checker struct {
 // produced to it.
 type topicVerdict struct {
 	parts      spec.Topic
+	fitter     *spec.Fitter
 	partitions int32 // 0 when the cluster did not say
 	err        error
 }
@@ -83,7 +84,7 @@ func (c *checker) judgeRecord(r *Record, topic topicVerdict) error {
 		}
 		return notUTF8(r.Value)
 	}
-	if conventions.FitsTopic(r.Value, topic.parts) {
+	if topic.fitter.Fits(r.Value) {
 		return nil
 	}
 	event, err := conventions.ParseEvent(r.Value)
@@ -135,6 +136,7 @@ func (c *checker) judge(ctx context.Context, name string) (v topicVerdict) {
 		return v
 	}
 	v.parts = *explained.Topic
+	v.fitter = c.client.cfg.Conventions.Fitter(v.parts)
 	v.partitions, v.err = c.lookUp(ctx, name)
 	var unknown *UnknownTopicError
 	if errors.As(v.err, &unknown) {

@@ -39,6 +39,18 @@ func BenchmarkFitsTopic(b *testing.B) {
 	}
 }
 
+func BenchmarkFitter(b *testing.B) {
+	c, value := spec.Default(), []byte(event)
+	fitter := seasonedFitter(&c)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(value)))
+	for b.Loop() {
+		if !fitter.Fits(value) {
+			b.Fatal("it does not fit")
+		}
+	}
+}
+
 func BenchmarkDeadLetter(b *testing.B) {
 	c, value := spec.Default(), []byte(event)
 	b.ReportAllocs()

@@ -7,12 +7,18 @@ package spec
 // decide, and say why.
 func (c *Conventions) FitsTopic(value []byte, t Topic) bool {
 	r := envelopeReader{value: value}
-	data, ok := r.scan(c)
+	_, ok := r.fit(c, t)
+	return ok
+}
+
+// fit is FitsTopic, and says where data is.
+func (r *envelopeReader) fit(c *Conventions, t Topic) (data span, ok bool) {
+	data, ok = r.scan(c)
 	if !ok || data == (span{}) || r.meta == (span{}) || !r.isObject {
-		return false
+		return data, false
 	}
-	meta, f := r.meta.of(value), &r.fields
-	return len(plainText(meta, f.id)) > 0 &&
+	meta, f := r.meta.of(r.value), &r.fields
+	return data, len(plainText(meta, f.id)) > 0 &&
 		fits(plainText(meta, f.typ), t.Event) &&
 		fits(plainText(meta, f.source), t.Service) &&
 		fitsVersion(plainText(meta, f.version), t.Version) &&

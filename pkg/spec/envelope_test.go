@@ -226,6 +226,7 @@ func FuzzParseEvent(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	c := spec.Default()
+	fitter := seasonedFitter(&c)
 	f.Fuzz(func(t *testing.T, value []byte) {
 		got, err := c.ParseEvent(value)
 		var object map[string]json.RawMessage
@@ -243,14 +244,25 @@ func FuzzParseEvent(f *testing.F) {
 		if c.FitsTopic(value, topic) && (err != nil || c.CheckTopic(got, topic) != nil) {
 			t.Fatalf("FitsTopic(%q), but %v, %v", value, err, c.CheckTopic(got, topic))
 		}
+		if fits := fitter.Fits(value); fits != c.FitsTopic(value, eventTopic) {
+			t.Fatalf("a Fitter says %v of %q", fits, value)
+		}
 	})
+}
+
+var eventTopic = spec.Topic{Env: "dev", Service: "auth-service", Event: "user-registered", Version: "v1"}
+
+// seasonedFitter has seen how event is written.
+func seasonedFitter(c *spec.Conventions) *spec.Fitter {
+	fitter := c.Fitter(eventTopic)
+	fitter.Fits([]byte(event))
+	return fitter
 }
 
 // TestFitsTopic shows the kinds of event that are judged at once; what fits, the
 // slower reader takes too, which FuzzParseEvent holds for any text.
 func TestFitsTopic(t *testing.T) {
 	c := spec.Default()
-	topic := spec.Topic{Env: "dev", Service: "auth-service", Event: "user-registered", Version: "v1"}
 	for _, tt := range []struct {
 		name, old, new string
 		want           bool
@@ -269,10 +281,20 @@ func TestFitsTopic(t *testing.T) {
 		{"an id that is a number", `"unique-event-id"`, `17`, false},
 		{"no data", `"data"`, `"date"`, false},
 		{"cut short", "}\n}", "}", false},
+		{"another id", `"unique-event-id"`, `"é"`, true},
+		{"an id with an escape, which is for ParseEvent", `"unique-event-id"`, `"\u0061"`, false},
+		{"an id over two lines", `"unique-event-id"`, "\"a\nb\"", false},
+		{"an id that ends early", `"unique-event-id"`, `"a"b"`, false},
+		{"something behind it", "}\n}", "}\n} x", false},
+		{"data that is not JSON", `"data": {`, `"data": {,`, false},
+		{"another member behind data", "}\n}", "}\n, \"meta\": 1}", false},
 	} {
 		text := strings.Replace(event, tt.old, tt.new, 1)
-		if got := c.FitsTopic([]byte(text), topic); got != tt.want {
+		if got := c.FitsTopic([]byte(text), eventTopic); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
+		}
+		if got := seasonedFitter(&c).Fits([]byte(text)); got != tt.want {
+			t.Errorf("%s: a Fitter says %v", tt.name, got)
 		}
 	}
 }
