@@ -117,4 +117,3 @@ func values(ctx context.Context, client *kgo.Client, left int64, out io.Writer) 
 	}
 	return w.Flush()
 }
-

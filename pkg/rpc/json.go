@@ -196,9 +196,9 @@ func choice(enum protoreflect.EnumDescriptor) string {
 		return ""
 	}
 	const most = 12
-	names := make([]string, min(enum.Values().Len(), most))
-	for i := range names {
-		names[i] = string(enum.Values().Get(i).Name())
+	var names []string
+	for i := range min(enum.Values().Len(), most) {
+		names = append(names, string(enum.Values().Get(i).Name()))
 	}
 	if enum.Values().Len() > most {
 		names = append(names, "…")
