@@ -20,6 +20,7 @@ type keeper struct {
 
 	registered bool
 	ever       bool // a registration succeeded before
+	unanswered bool // one was sent, and its answer no longer awaited: it may have succeeded
 	failures   int
 	changed    <-chan struct{} // closed when the status is another than was reported
 	health     Health          // reported last
@@ -137,6 +138,7 @@ func (k *keeper) step(ctx context.Context) error {
 		}
 	}
 	if err := k.client.register(ctx, k.r, health); err != nil {
+		k.unanswered = k.unanswered || ctx.Err() != nil
 		return err
 	}
 	k.registered = true
@@ -213,7 +215,8 @@ func (k *keeper) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.options.StopWithin)
 	defer cancel()
 	err := k.client.deregister(ctx, k.r.ID())
-	for err != nil && k.ever && !refused(err) {
+	known := k.ever || k.unanswered
+	for err != nil && known && !refused(err) {
 		if pause(ctx, deregisterEvery); ctx.Err() != nil {
 			break
 		}
@@ -225,7 +228,7 @@ func (k *keeper) leave(ctx context.Context) error {
 	case err == nil || isNotFound(err):
 		k.tell(KeepEvent{Kind: KeepDeregistered})
 		return nil
-	case !k.ever:
+	case !known:
 		return nil // nothing is there that could be left behind
 	}
 	return &LeftBehindError{ID: k.r.ID(), After: k.r.fate(), Err: err}

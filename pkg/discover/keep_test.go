@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -241,6 +242,29 @@ func TestKeepEndsWithItsContext(t *testing.T) {
 	}
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("took %s", took)
+	}
+}
+
+// TestKeepDoubtsARegistrationWhoseAnswerItDidNotAwait: the agent may have the instance although nobody was told so.
+func TestKeepDoubtsARegistrationWhoseAnswerItDidNotAwait(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	agent := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/register"):
+			_, _ = io.Copy(io.Discard, r.Body) // a server notices who goes only then
+			cancel()
+			<-r.Context().Done() // registered, and not answered
+		case strings.Contains(r.URL.Path, "/deregister/"):
+			http.Error(w, "no cluster leader", http.StatusInternalServerError)
+		default:
+			_, _ = w.Write([]byte("{}"))
+		}
+	})
+	c := client(t, discover.Config{Address: agent.URL})
+	err := c.Keep(ctx, ttlService(time.Second), discover.KeepOptions{StopWithin: 50 * time.Millisecond})
+	var left *discover.LeftBehindError
+	if !errors.As(err, &left) {
+		t.Errorf("got %v", err)
 	}
 }
 
