@@ -3,6 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -134,7 +135,7 @@ func TestAnExportGoesOnFromAnyCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, client, 10) // is not in it
-	headerEnds := bytes.IndexByte(whole.Bytes(), 'B')
+	headerEnds := len("suokarc1") + 9 + int(binary.LittleEndian.Uint32(whole.Bytes()[len("suokarc1")+1:]))
 	for _, cut := range []int{headerEnds, headerEnds + 5, whole.Len() / 2, whole.Len() - 1, whole.Len()} {
 		path := filepath.Join(t.TempDir(), "archive")
 		if err := os.WriteFile(path, whole.Bytes()[:cut], 0o600); err != nil {
