@@ -20,6 +20,7 @@ var volatile = []struct {
 	pattern *regexp.Regexp
 	kind    string
 }{
+	{regexp.MustCompile(`(?m)^ *seen so for .*\n`), ""}, // said on a slow machine alone
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "<uuid>"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?`), "<time>"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d(\.\d+)?\b`), "<time>"},
