@@ -1,9 +1,9 @@
 package events
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"unicode/utf8"
+
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // maxDepth is how deeply arrays and objects may be nested; what is deeper is
@@ -15,14 +15,13 @@ const maxDepth = 10_000
 // passing a record through, and takes the same texts, but for invalid UTF-8.
 func validJSON(text []byte) bool {
 	v := validator{text: text}
-	return v.value() && v.atEnd() && (!v.wide || utf8.Valid(text))
+	return v.value() && v.atEnd() && utf8.Valid(text)
 }
 
 // validator walks over a text once, without recursion.
 type validator struct {
 	text []byte
 	pos  int
-	wide bool // a byte of 0x80 or more was seen
 	// The closing brackets that are missing, innermost last: so many, the first
 	// of them near, where they cost no allocation.
 	open int
@@ -126,69 +125,10 @@ func (v *validator) name() bool {
 	return v.take() == ':'
 }
 
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
 // rest walks over a string behind its opening quote.
-func (v *validator) rest() bool {
-	for {
-		v.pos = skipPlain(v.text, v.pos)
-		switch c := v.take(); {
-		case c == '"':
-			return true
-		case c == '\\':
-			if !v.escape() {
-				return false
-			}
-		case c < ' ': // also the end of the text
-			return false
-		case c >= utf8.RuneSelf:
-			v.wide = true
-		}
-	}
-}
-
-// skipPlain returns the position of the first byte from pos on that may need a
-// look: a quote, a backslash, a control character, or one that is not ASCII.
-// It takes eight bytes at a time; the bit tricks are those of "Determine if a
-// word has a zero byte" in Sean Anderson's Bit Twiddling Hacks, of which the
-// lowest mark is always right.
-func skipPlain(text []byte, pos int) int {
-	for ; pos+8 <= len(text); pos += 8 {
-		word := binary.LittleEndian.Uint64(text[pos:])
-		quote, slash := word^(ones*'"'), word^(ones*'\\')
-		marks := ((quote-ones)&^quote | (slash-ones)&^slash | (word - ones*' ') | word) & highs
-		if marks != 0 {
-			return pos + bits.TrailingZeros64(marks)/8
-		}
-	}
-	for ; pos < len(text); pos++ {
-		if c := text[pos]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			break
-		}
-	}
-	return pos
-}
-
-func (v *validator) escape() bool {
-	switch v.take() {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return true
-	case 'u':
-		for range 4 {
-			if !isHex(v.take()) {
-				return false
-			}
-		}
-		return true
-	}
-	return false
-}
-
-func isHex(c byte) bool {
-	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f'
+func (v *validator) rest() (ok bool) {
+	v.pos, ok = spec.SkipString(v.text, v.pos-1)
+	return ok
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

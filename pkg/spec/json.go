@@ -158,6 +158,16 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
+// SkipString returns where the JSON string that begins at text[at] ends: behind
+// its closing quote. It is false, with where that is seen, when there is none. It
+// allows what json.Valid does, bytes that are not UTF-8 among it.
+func SkipString(text []byte, at int) (end int, ok bool) {
+	if at >= len(text) || text[at] != '"' {
+		return at, false
+	}
+	return skipString(text, at)
+}
+
 func skipString(b []byte, i int) (end int, ok bool) {
 	for i = skipPlain(b, i+1); i < len(b); i = skipPlain(b, i+1) {
 		switch b[i] {
@@ -180,20 +190,55 @@ const (
 )
 
 // skipPlain returns the first byte from i on that is not plain, looking at
-// eight at a time: a byte less a constant borrows into its high bit where it is
-// smaller, and a byte that is equal to a constant is zero when the two are
-// combined by exclusive or. Bytes of 0x80 and more are plain.
+// eight at a time. Bytes of 0x80 and more are plain. Most strings are short; of a
+// longer one whole blocks are passed at once.
 func skipPlain(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		word := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := word^(ones*'"'), word^(ones*'\\')
-		marks := ((quote-ones)&^quote | (slash-ones)&^slash | (word-ones*' ')&^word) & highs
-		if marks != 0 {
+	for near := i + blockSize; i+8 <= len(b); i += 8 {
+		if i == near {
+			if i = skipBlocks(b, i); i+8 > len(b) {
+				break
+			}
+			near = i + blockSize
+		}
+		if marks := marks(binary.LittleEndian.Uint64(b[i:])); marks != 0 {
 			return i + bits.TrailingZeros64(marks)/8
 		}
 	}
 	for i < len(b) && plain[b[i]] {
 		i++
+	}
+	return i
+}
+
+// marks sets the high bit of the first byte of a word that is not plain: a byte
+// less a constant borrows into its high bit where it is smaller, and a byte that
+// is equal to a constant is zero when the two are combined by exclusive or.
+func marks(word uint64) uint64 {
+	quote, slash := word^(ones*'"'), word^(ones*'\\')
+	return ((quote-ones)&^quote | (slash-ones)&^slash | controls(word)) & highs
+}
+
+func controls(word uint64) uint64 { return (word - ones*' ') &^ word }
+
+// blockSize is how many bytes are looked at at once: so many that finding a byte
+// among them is worth its call.
+const blockSize = 256
+
+// skipBlocks returns the first block from i on that is not known to be plain.
+func skipBlocks(b []byte, i int) int {
+	for ; i+blockSize <= len(b); i += blockSize {
+		block := b[i : i+blockSize]
+		if bytes.IndexByte(block, '"') >= 0 || bytes.IndexByte(block, '\\') >= 0 {
+			break
+		}
+		var found uint64
+		for words := block; len(words) >= 32; words = words[32:] {
+			found |= controls(binary.LittleEndian.Uint64(words)) | controls(binary.LittleEndian.Uint64(words[8:])) |
+				controls(binary.LittleEndian.Uint64(words[16:])) | controls(binary.LittleEndian.Uint64(words[24:]))
+		}
+		if found&highs != 0 {
+			break
+		}
 	}
 	return i
 }
