@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,10 @@ const (
 	onErrorSkip = "skip"
 	onErrorStop = "stop"
 )
+
+// collectAt is how much garbage there may be, in percent of what lives, before
+// it is collected: each event leaves some, and little lives.
+const collectAt = 200
 
 // ProduceOptions are what `events produce` works with.
 type ProduceOptions struct {
@@ -218,6 +223,7 @@ func runProduce(ctx context.Context, opts *ProduceOptions) error {
 		return err
 	}
 	defer input.close()
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
 	run, err := opts.prepare(ctx, input)
 	if err != nil {
 		return err
@@ -256,9 +262,12 @@ func (o *ProduceOptions) prepare(ctx context.Context, input *produceInput) (*pro
 		open = nil
 	}
 	validate, encode := o.Validate, o.Encode
-	if o.Framed {
+	switch c, err := o.Context(); {
+	case o.Framed:
 		validate = nil // encoding does it
-	} else {
+	case err == nil && c.Registry.URL == "":
+		validate, encode = nil, nil // there is nothing to ask
+	default:
 		encode = nil
 	}
 	run.producer, err = openProducer(ctx, o.IO, client, open, events.ProducerOptions{

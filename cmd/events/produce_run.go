@@ -116,12 +116,13 @@ func (p *production) read(reader *intake.Reader, batch *inputBatch) error {
 		most = 1
 	}
 	for size := 0; ; {
-		item, err := reader.Next()
-		if err != nil {
+		batch.items = append(batch.items, intake.Item{})
+		item := &batch.items[len(batch.items)-1]
+		if err := reader.Next(item); err != nil {
 			p.brokeOff = item.Line
+			batch.items = batch.items[:len(batch.items)-1]
 			return err
 		}
-		batch.items = append(batch.items, item)
 		size += len(item.Text)
 		if len(batch.items) == most || size >= batchBytes || !reader.Ready() {
 			return nil
@@ -135,16 +136,15 @@ func (p *production) send(ctx context.Context, batch *inputBatch) error {
 	p.records = p.records[:0]
 	for i := range len(batch.items) {
 		item := &batch.items[i]
-		record := item.Record
-		record.Topic = p.opts.Topic
+		item.Record.Topic = p.opts.Topic
 		switch {
 		case item.Err != nil:
 			p.settle(batch, i, &events.RejectedError{Topic: p.opts.Topic, Err: item.Err})
 		case p.opts.DryRun:
-			p.settle(batch, i, p.producer.Check(ctx, record))
+			p.settle(batch, i, p.producer.Check(ctx, item.Record))
 		default:
+			p.records, batch.places = append(p.records, item.Record), append(batch.places, i)
 			item.Record = events.Record{} // the producer has it
-			p.records, batch.places = append(p.records, record), append(batch.places, i)
 		}
 	}
 	p.producer.SendAll(ctx, p.records, func(i int, _ events.Ack, outcome error) {

@@ -30,7 +30,7 @@ type checker struct {
 	// there: the broker will say otherwise.
 	patience time.Duration
 
-	topics sync.Map // topic: topicVerdict
+	topics sync.Map // topic: *topicVerdict
 	asking sync.Mutex
 	limits sync.Map // topic: the most bytes of a batch, an int32
 }
@@ -55,13 +55,18 @@ type checked struct {
 	err   error
 }
 
-func (c *checker) check(ctx context.Context, r Record) checked {
+func (c *checker) check(ctx context.Context, r *Record) checked {
 	topic, err := c.topic(ctx, r.Topic)
 	if err != nil {
 		return checked{err: err}
 	}
-	value := r.Value
-	if err = c.judgeRecord(&r, topic); err == nil && c.validate != nil {
+	return c.checkIn(ctx, r, topic)
+}
+
+// checkIn is check for a record of a topic that may be produced to.
+func (c *checker) checkIn(ctx context.Context, r *Record, topic *topicVerdict) checked {
+	value, err := r.Value, c.judgeRecord(r, topic)
+	if err == nil && c.validate != nil {
 		err = c.validate(ctx, r.Topic, r.Value)
 	}
 	if err == nil && c.encode != nil {
@@ -73,7 +78,7 @@ func (c *checker) check(ctx context.Context, r Record) checked {
 	return checked{value, err}
 }
 
-func (c *checker) judgeRecord(r *Record, topic topicVerdict) error {
+func (c *checker) judgeRecord(r *Record, topic *topicVerdict) error {
 	if p := r.Partition; p != nil && (*p < 0 || topic.partitions > 0 && *p >= topic.partitions) {
 		return fmt.Errorf("partition %d: the topic has %d, counted from 0", *p, topic.partitions)
 	}
@@ -110,15 +115,15 @@ func notUTF8(value []byte) error {
 }
 
 // topic asks once for each topic whether it exists.
-func (c *checker) topic(ctx context.Context, name string) (topicVerdict, error) {
+func (c *checker) topic(ctx context.Context, name string) (*topicVerdict, error) {
 	if known, ok := c.topics.Load(name); ok {
-		verdict := known.(topicVerdict)
+		verdict := known.(*topicVerdict)
 		return verdict, verdict.err
 	}
 	c.asking.Lock()
 	defer c.asking.Unlock()
 	if known, ok := c.topics.Load(name); ok {
-		verdict := known.(topicVerdict)
+		verdict := known.(*topicVerdict)
 		return verdict, verdict.err
 	}
 	verdict := c.judge(ctx, name)
@@ -129,7 +134,8 @@ func (c *checker) topic(ctx context.Context, name string) (topicVerdict, error) 
 	return verdict, verdict.err
 }
 
-func (c *checker) judge(ctx context.Context, name string) (v topicVerdict) {
+func (c *checker) judge(ctx context.Context, name string) *topicVerdict {
+	v := &topicVerdict{}
 	explained := c.client.cfg.Conventions.ExplainTopic(name)
 	if explained.Err != nil {
 		v.err = &RejectedError{Topic: name, Err: explained.Err}

@@ -57,8 +57,18 @@ func (c *checker) checkAll(ctx context.Context, records []Record) iter.Seq[check
 }
 
 func (c *checker) checkPart(ctx context.Context, records []Record, p checkedPart) {
+	var name string
+	var topic *topicVerdict // of that name, once it is known to be good
 	for i := range p.verdicts {
-		p.verdicts[i] = c.check(ctx, records[p.from+i])
+		r, err := &records[p.from+i], error(nil)
+		if topic == nil || r.Topic != name {
+			name = r.Topic
+			if topic, err = c.topic(ctx, name); err != nil {
+				topic, p.verdicts[i].err = nil, err
+				continue
+			}
+		}
+		p.verdicts[i] = c.checkIn(ctx, r, topic)
 	}
 	close(p.ready)
 }

@@ -53,7 +53,7 @@ func (c *Client) NewProducer(ctx context.Context, o ProducerOptions) (*Producer,
 // Check reports what [Producer.Produce] would reject before it is sent, as a
 // [*RejectedError]; nothing is produced.
 func (p *Producer) Check(ctx context.Context, r Record) error {
-	return p.checker.check(ctx, r).err
+	return p.checker.check(ctx, &r).err
 }
 
 // Produce sends one record and waits for its outcome: nil, a [*RejectedError],
@@ -67,7 +67,7 @@ func (p *Producer) Produce(ctx context.Context, r Record) (Ack, error) {
 		err error
 	}
 	outcomes := make(chan outcome, 1)
-	c, ok := p.admit(ctx, new(sending), r, p.checker.check(ctx, r), 0, func(_ int, ack Ack, err error) { outcomes <- outcome{ack, err} })
+	c, ok := p.admit(ctx, new(sending), &r, p.checker.check(ctx, &r), 0, func(_ int, ack Ack, err error) { outcomes <- outcome{ack, err} })
 	if ok {
 		p.send(ctx, p.opts.AckTimeout, []candidate{c})
 		stop := context.AfterFunc(ctx, func() { p.giveUp(ctx, c.sending) })
@@ -82,7 +82,7 @@ func (p *Producer) Produce(ctx context.Context, r Record) (Ack, error) {
 // must not block. Send blocks while the buffer is full, until ctx ends. Records
 // of one key keep the order in which Send was called.
 func (p *Producer) Send(ctx context.Context, r Record, done func(Ack, error)) {
-	c, ok := p.admit(ctx, new(sending), r, p.checker.check(ctx, r), 0, func(_ int, ack Ack, err error) { done(ack, err) })
+	c, ok := p.admit(ctx, new(sending), &r, p.checker.check(ctx, &r), 0, func(_ int, ack Ack, err error) { done(ack, err) })
 	if ok {
 		p.send(ctx, 0, []candidate{c})
 	}
@@ -97,7 +97,7 @@ func (p *Producer) SendAll(ctx context.Context, records []Record, done func(i in
 		room := make([]sending, len(part.verdicts))
 		for i, v := range part.verdicts {
 			at := part.from + i
-			if c, ok := p.admit(ctx, &room[i], records[at], v, at, done); ok {
+			if c, ok := p.admit(ctx, &room[i], &records[at], v, at, done); ok {
 				all = append(all, c)
 			}
 		}

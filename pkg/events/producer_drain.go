@@ -126,7 +126,7 @@ func (p *Producer) flyAgain(s *sending, r Record, err error) {
 		p.postpone(s, err)
 		return
 	}
-	s.take(r)
+	s.take(&r)
 	s.since = time.Now()
 	s.repeated, s.sentBefore = s.sentBefore, true
 	p.fly(s)

@@ -94,6 +94,6 @@ func (p *Producer) newLetter(r Record, reason error) *sending {
 	}
 	letter := Record{Topic: conventions.DLQTopic(r.Topic), Key: r.Key, Value: value, Headers: headers}
 	s := &sending{since: now, letter: true}
-	s.take(letter)
+	s.take(&letter)
 	return s
 }

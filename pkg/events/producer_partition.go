@@ -8,7 +8,7 @@ import (
 const anyPartition = -1
 
 // take makes a record the one that is on its way.
-func (s *sending) take(r Record) {
+func (s *sending) take(r *Record) {
 	s.wire = kgo.Record{Topic: r.Topic, Partition: anyPartition, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Headers: r.Headers}
 	s.timed = !r.Timestamp.IsZero()
 	if s.partition = r.Partition; s.partition != nil {

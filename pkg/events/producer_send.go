@@ -111,7 +111,7 @@ type candidate struct {
 
 // admit makes s a candidate of a record that was checked, unless its outcome is
 // known already.
-func (p *Producer) admit(ctx context.Context, s *sending, r Record, v checked, index int, done func(int, Ack, error)) (c candidate, ok bool) {
+func (p *Producer) admit(ctx context.Context, s *sending, r *Record, v checked, index int, done func(int, Ack, error)) (c candidate, ok bool) {
 	err := v.err
 	var rejected *RejectedError
 	if err == nil && ctx.Err() != nil {
@@ -122,10 +122,11 @@ func (p *Producer) admit(ctx context.Context, s *sending, r Record, v checked, i
 			done(index, Ack{}, err)
 			return c, false
 		}
-	} else {
-		r.Value = v.value
 	}
 	s.take(r)
+	if err == nil {
+		s.wire.Value = v.value
+	}
 	s.index, s.done = index, done
 	return candidate{s, rejected}, true
 }
@@ -243,8 +244,8 @@ func (x *sender) landed(stored *kgo.Record, err error) {
 // acknowledged. It returns nil when it was otherwise.
 func (x *sender) landPlainly(s *sending, err error) (done func(int, Ack, error)) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	if err != nil || s.phase != live || s.done == nil {
+		x.mu.Unlock()
 		return nil
 	}
 	done, s.done, s.phase, s.flying = s.done, nil, over, false
@@ -256,6 +257,7 @@ func (x *sender) landPlainly(s *sending, err error) (done func(int, Ack, error))
 		close(x.changed)
 		x.changed = nil
 	}
+	x.mu.Unlock()
 	return done
 }
 

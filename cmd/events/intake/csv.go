@@ -79,10 +79,10 @@ func (r *rows) skip() error {
 	return nil
 }
 
-func (r *rows) next() (Item, error) {
+func (r *rows) next(item *Item) error {
 	fields, err := r.csv.Read()
 	var wrong *csv.ParseError
-	item := Item{ValueAt: -1, Next: Position{Offset: r.csv.InputOffset()}}
+	*item = Item{ValueAt: -1, Next: Position{Offset: r.csv.InputOffset()}}
 	switch {
 	case errors.As(err, &wrong):
 		item.Line, item.Column, item.Err = wrong.StartLine, wrong.Column, wrong.Err
@@ -90,9 +90,9 @@ func (r *rows) next() (Item, error) {
 			item.Column, item.Err = 0, fmt.Errorf("%d fields, and the header has %d", len(fields), len(r.header))
 		}
 		item.Next.Line = wrong.Line
-		return item, nil
+		return nil
 	case err != nil:
-		return item, err
+		return err
 	}
 	item.Line, _ = r.csv.FieldPos(0)
 	item.Next.Line, _ = r.csv.FieldPos(len(fields) - 1)
@@ -101,13 +101,13 @@ func (r *rows) next() (Item, error) {
 	if err != nil {
 		_, item.Column = r.csv.FieldPos(at)
 		item.Err = fmt.Errorf("%s: %w", r.header[at], err)
-		return item, nil
+		return nil
 	}
 	if r.key >= 0 {
 		item.Record.Key = []byte(fields[r.key])
 	}
 	item.Record.Value, item.Err = r.opts.Wrap(data, Position{Line: item.Line})
-	return item, nil
+	return nil
 }
 
 // data makes an object of a row; the index is that of a field that is wrong.

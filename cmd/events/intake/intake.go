@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/suokelife/suokectl/pkg/events"
 )
@@ -80,7 +81,7 @@ type Item struct {
 // Reader reads records. It is not safe for concurrent use.
 type Reader struct {
 	opts  Options
-	next  func() (Item, error)
+	next  func(*Item) error
 	lines *splitter // nil for CSV
 }
 
@@ -105,7 +106,7 @@ func NewReader(ctx context.Context, in io.Reader, o Options) (*Reader, error) {
 		}
 	}
 	r.lines = &splitter{src: readAhead(ctx, in, delimiter), delimiter: delimiter, pos: o.From}
-	r.next = func() (Item, error) { return r.line(r.lines) }
+	r.next = r.line
 	return r, nil
 }
 
@@ -113,22 +114,21 @@ func NewReader(ctx context.Context, in io.Reader, o Options) (*Reader, error) {
 // wait for it. It may say no though there is.
 func (r *Reader) Ready() bool { return r.lines != nil && len(r.lines.chunk) > 0 }
 
-// Next returns the next record. The error is io.EOF, ctx's cause, or what the
+// Next reads the next record into item. The error is io.EOF, ctx's cause, or what the
 // input said; there is nothing behind it.
-func (r *Reader) Next() (Item, error) {
-	item, err := r.next()
-	if err != nil || item.Err != nil {
-		return item, err
+func (r *Reader) Next(item *Item) error {
+	if err := r.next(item); err != nil || item.Err != nil {
+		return err
 	}
 	if r.opts.Wrap != nil && r.opts.Format != CSV {
-		r.wrap(&item)
+		r.wrap(item)
 	}
 	if r.opts.Key != nil && item.Err == nil {
 		if item.Record.Key, item.Err = r.opts.Key(item.Record.Value); item.Err != nil {
 			item.Err = fmt.Errorf("key: %w", item.Err)
 		}
 	}
-	return item, nil
+	return nil
 }
 
 func (r *Reader) wrap(item *Item) {
@@ -141,31 +141,30 @@ func (r *Reader) wrap(item *Item) {
 }
 
 // line reads the next line that is not blank.
-func (r *Reader) line(lines *splitter) (Item, error) {
+func (r *Reader) line(item *Item) error {
 	for {
-		text, at, err := lines.next()
+		text, at, err := r.lines.next()
+		*item = Item{Line: at.Line + 1, Next: r.lines.pos, Text: text}
 		if err != nil {
-			return Item{Line: at.Line + 1, Next: lines.pos}, err
+			return err
 		}
 		if r.opts.Format != Text || r.opts.Delimiter == "" {
-			text = bytes.TrimSuffix(text, []byte("\r"))
+			item.Text = bytes.TrimSuffix(text, []byte("\r"))
 		}
-		if len(bytes.TrimSpace(text)) > 0 {
-			item := Item{Line: at.Line + 1, Next: lines.pos, Text: text}
-			r.parse(&item)
-			return item, nil
+		if len(bytes.TrimSpace(item.Text)) > 0 {
+			r.parse(item)
+			return nil
 		}
 	}
 }
 
 func (r *Reader) parse(item *Item) {
-	bare := events.Record{Value: item.Text}
 	switch {
 	case r.opts.Format == Text:
 		item.Record, item.ValueAt, item.Err = splitKey(item.Text, r.opts.KeyDelimiter)
 		return
 	case r.opts.Format == NDJSON && (r.opts.Wrap != nil || r.opts.IsEvent(item.Text)):
-		item.Record = bare
+		item.Record.Value = item.Text
 		return
 	}
 	var wrong *events.RecordError
@@ -174,9 +173,9 @@ func (r *Reader) parse(item *Item) {
 		item.Column = wrong.Offset + 1
 	}
 	if r.opts.Format == NDJSON {
-		item.Record.Partition, item.Record.Timestamp = nil, bare.Timestamp // they are where it was
-		if wrong != nil && wrong.Member == "" {                            // the check of the envelope says best what is wrong
-			item.Record, item.ValueAt, item.Err, item.Column = bare, 0, nil, 0
+		item.Record.Partition, item.Record.Timestamp = nil, time.Time{} // they are where it was
+		if wrong != nil && wrong.Member == "" {                         // the check of the envelope says best what is wrong
+			item.Record, item.ValueAt, item.Err, item.Column = events.Record{Value: item.Text}, 0, nil, 0
 		}
 	}
 }
