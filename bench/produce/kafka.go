@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -83,26 +84,39 @@ func recreate(ctx context.Context, brokers, topic string, partitions int) error 
 	}
 }
 
-// examine reads the topic from end to end.
-func examine(ctx context.Context, brokers, topic string) (harness.Evidence, error) {
+// valuesArg makes this program print the values of a topic.
+const valuesArg = "values"
+
+// examine reads the topic from end to end, in a process of its own, since this
+// program's peak of memory counts as that of those it starts.
+func examine(ctx context.Context, self, brokers, topic string) (harness.Evidence, error) {
+	reader := exec.CommandContext(ctx, self, valuesArg, brokers, topic)
+	reader.Stderr = os.Stderr
+	out, err := reader.StdoutPipe()
+	if err != nil {
+		return harness.Evidence{}, err
+	}
+	if err := reader.Start(); err != nil {
+		return harness.Evidence{}, err
+	}
+	evidence, err := harness.Examine(out)
+	return evidence, errors.Join(err, reader.Wait())
+}
+
+// values prints what is in a topic.
+func values(ctx context.Context, brokers, topic string, out io.Writer) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
-		return harness.Evidence{}, err
+		return err
 	}
 	defer client.Close()
 	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
 	if err != nil {
-		return harness.Evidence{}, err
+		return err
 	}
 	var left int64
 	ends.Each(func(o kadm.ListedOffset) { left += o.Offset })
-	in, out := io.Pipe()
-	go func() { out.CloseWithError(values(ctx, client, left, out)) }()
-	return harness.Examine(in)
-}
-
-func values(ctx context.Context, client *kgo.Client, left int64, out io.Writer) error {
 	w := bufio.NewWriterSize(out, 1<<20)
 	for left > 0 {
 		fetches := client.PollFetches(ctx)

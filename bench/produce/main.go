@@ -51,6 +51,9 @@ func main() {
 	if len(os.Args) == 6 && os.Args[1] == floorArg {
 		exit(floor(context.Background(), os.Args[2], os.Args[3], os.Args[4], os.Args[5]))
 	}
+	if len(os.Args) == 4 && os.Args[1] == valuesArg {
+		exit(values(context.Background(), os.Args[2], os.Args[3], os.Stdout))
+	}
 	var o options
 	flag.IntVar(&o.bytes, "bytes", 300_000_000, "bytes of a run, in a million events at most")
 	flag.IntVar(&o.size, "size", 300, "bytes of an event; the smallest has about 130")
@@ -139,7 +142,9 @@ func (b *bench) comparison(s setting) (harness.Comparison, error) {
 	contender := func(name string, argv ...string) harness.Contender {
 		return harness.Contender{Name: name, Argv: argv, Env: append(harness.Home(b.dir), "SUOKECTL_KAFKA_BROKERS="+b.brokers),
 			Prepare: func(ctx context.Context) error { return recreate(ctx, b.brokers, topic, s.partitions) },
-			Examine: func(io.Reader) (harness.Evidence, error) { return examine(context.Background(), b.brokers, topic) },
+			Examine: func(io.Reader) (harness.Evidence, error) {
+				return examine(context.Background(), b.self, b.brokers, topic)
+			},
 		}
 	}
 	return harness.Comparison{

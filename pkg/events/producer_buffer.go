@@ -16,11 +16,16 @@ var ErrBufferFull = errors.New("the producer's buffer is full")
 // buffer bounds the records in memory, by number and by bytes, first come first
 // served. It belongs to the sender's lock.
 type buffer struct {
-	records  int   // that there is room for
-	bytes    int64 // likewise
-	maxBytes int64
-	queue    []*place
+	records    int   // that there is room for
+	bytes      int64 // likewise
+	maxRecords int
+	maxBytes   int64
+	queue      []*place
 }
+
+// roomy is the part of the buffer that is free again when those who wait for room
+// are woken.
+const roomy = 8
 
 // place is where one stands in the queue for room.
 type place struct {
@@ -29,7 +34,7 @@ type place struct {
 }
 
 func newBuffer(o ProducerOptions) *buffer {
-	return &buffer{records: o.BufferRecords, bytes: o.BufferBytes, maxBytes: o.BufferBytes}
+	return &buffer{records: o.BufferRecords, bytes: o.BufferBytes, maxRecords: o.BufferRecords, maxBytes: o.BufferBytes}
 }
 
 // weight is what a record takes; one that is larger than all takes all.
@@ -55,9 +60,14 @@ func (b *buffer) take(weight int64) *place {
 
 func (b *buffer) has(weight int64) bool { return b.records > 0 && b.bytes >= weight }
 
+// release gives room back. Those who wait are not woken for the first that there
+// is, only to wait again for more.
 func (b *buffer) release(weight int64) {
 	b.records++
 	b.bytes += weight
+	if b.records < b.maxRecords/roomy || b.bytes < b.maxBytes/roomy {
+		return
+	}
 	for len(b.queue) > 0 && b.has(b.queue[0].weight) {
 		first := b.queue[0]
 		b.queue = b.queue[1:]
