@@ -28,6 +28,8 @@ conformance: engines ## the contract suites on real engines
 
 bench: ## ratios against peers
 	go run ./bench/startup
+	go run ./bench/produce
+	go run ./bench/copy
 	go run ./bench/consume
 	go run ./bench/consumer -scaling
 	go run ./bench/search

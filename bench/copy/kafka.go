@@ -3,21 +3,18 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/suokelife/suokectl/bench/harness"
+	"github.com/suokelife/suokectl/bench/topic"
 )
 
 // floorArg makes this program the bare loop.
@@ -36,7 +33,7 @@ func floor(ctx context.Context, brokers, codec string) error {
 		return err
 	}
 	defer client.Close()
-	left, err := count(ctx, client, source)
+	left, err := topic.Count(ctx, client, source)
 	if err != nil {
 		return err
 	}
@@ -65,17 +62,11 @@ func floor(ctx context.Context, brokers, codec string) error {
 	return nil
 }
 
-// count is how many records a topic holds that no transaction wrote to.
-func count(ctx context.Context, client *kgo.Client, topic string) (n int64, err error) {
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
-	ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
-	return n, err
-}
-
 // fill makes the source: valid events with a key each, spread evenly.
 func fill(ctx context.Context, brokers []string, o options) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ProducerBatchCompression(codecs[o.codec]),
-		kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.DefaultProduceTopic(source))
+		kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.DefaultProduceTopic(source),
+		kgo.MaxBufferedBytes(8<<20)) // this program's peak counts as that of those it starts
 	if err != nil {
 		return err
 	}
@@ -103,80 +94,4 @@ func event(i, size int) []byte {
 		text += strings.Repeat("abcdefghij", pad/10+1)[:pad]
 	}
 	return []byte(text + `"}}`)
-}
-
-// recreate makes the target anew. Its files go at once, since many are made.
-func recreate(ctx context.Context, brokers []string, partitions int) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	deletion, err := admin.DeleteTopic(ctx, target)
-	if err = errors.Join(err, deletion.Err); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return err
-	}
-	delay := "100"
-	for {
-		created, err := admin.CreateTopic(ctx, int32(partitions), 1, map[string]*string{"file.delete.delay.ms": &delay}, target)
-		if err = errors.Join(err, created.Err); err == nil {
-			return awaitTopic(ctx, brokers, partitions)
-		}
-		if !errors.Is(err, kerr.TopicAlreadyExists) {
-			return err
-		}
-	}
-}
-
-// awaitTopic waits until the broker tells of the target. Each look is a client's
-// first, which has nothing to remember.
-func awaitTopic(ctx context.Context, brokers []string, partitions int) error {
-	for {
-		client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
-		if err != nil {
-			return err
-		}
-		topics, err := kadm.NewClient(client).ListTopics(ctx, target)
-		client.Close()
-		if err != nil || topics[target].Err == nil && len(topics[target].Partitions) == partitions {
-			return err
-		}
-	}
-}
-
-// examine reads the committed values of the target from end to end.
-func examine(ctx context.Context, brokers []string) (harness.Evidence, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(target), kgo.KeepControlRecords(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	if err != nil {
-		return harness.Evidence{}, err
-	}
-	defer client.Close()
-	left, err := count(ctx, client, target)
-	if err != nil {
-		return harness.Evidence{}, err
-	}
-	in, out := io.Pipe()
-	go func() { out.CloseWithError(values(ctx, client, left, out)) }()
-	return harness.Examine(in)
-}
-
-func values(ctx context.Context, client *kgo.Client, left int64, out io.Writer) error {
-	w := bufio.NewWriterSize(out, 1<<20)
-	for left > 0 {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return err
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			left--
-			if r.Attrs.IsControl() {
-				return
-			}
-			_, _ = w.Write(r.Value) // the writer keeps its first error for Flush
-			_ = w.WriteByte('\n')
-		})
-	}
-	return w.Flush()
 }

@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"github.com/suokelife/suokectl/bench/harness"
+	"github.com/suokelife/suokectl/bench/topic"
 	"github.com/suokelife/suokectl/internal/testenv"
 )
 
@@ -41,6 +42,9 @@ type options struct {
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == floorArg {
 		exit(floor(context.Background(), os.Args[2], os.Args[3]))
+	}
+	if printed, err := topic.Printed(context.Background()); printed {
+		exit(err)
 	}
 	var o options
 	flag.IntVar(&o.records, "records", 1_000_000, "events of the topic")
@@ -93,8 +97,8 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	brokers := strings.Join(kafka.Brokers, ",")
 	contender := func(name string, argv ...string) harness.Contender {
 		return harness.Contender{Name: name, Argv: argv, Env: append(harness.Home(dir), "SUOKECTL_KAFKA_BROKERS="+brokers),
-			Prepare: func(ctx context.Context) error { return recreate(ctx, kafka.Brokers, o.partitions) },
-			Examine: func(io.Reader) (harness.Evidence, error) { return examine(context.Background(), kafka.Brokers) },
+			Prepare: func(ctx context.Context) error { return topic.Recreate(ctx, brokers, target, o.partitions) },
+			Examine: func(io.Reader) (harness.Evidence, error) { return topic.Examine(context.Background(), brokers, target) },
 		}
 	}
 	comparison := harness.Comparison{

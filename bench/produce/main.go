@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"github.com/suokelife/suokectl/bench/harness"
+	"github.com/suokelife/suokectl/bench/topic"
 	"github.com/suokelife/suokectl/internal/testenv"
 )
 
@@ -51,8 +52,8 @@ func main() {
 	if len(os.Args) == 6 && os.Args[1] == floorArg {
 		exit(floor(context.Background(), os.Args[2], os.Args[3], os.Args[4], os.Args[5]))
 	}
-	if len(os.Args) == 4 && os.Args[1] == valuesArg {
-		exit(values(context.Background(), os.Args[2], os.Args[3], os.Stdout))
+	if printed, err := topic.Printed(context.Background()); printed {
+		exit(err)
 	}
 	var o options
 	flag.IntVar(&o.bytes, "bytes", 300_000_000, "bytes of a run, in a million events at most")
@@ -138,12 +139,12 @@ func (b *bench) comparison(s setting) (harness.Comparison, error) {
 			return harness.Comparison{}, err
 		}
 	}
-	topic := fmt.Sprintf("test.b.%s.v1", kind)
-	contender := func(name string, argv ...string) harness.Contender {
-		return harness.Contender{Name: name, Argv: argv, Env: append(harness.Home(b.dir), "SUOKECTL_KAFKA_BROKERS="+b.brokers),
-			Prepare: func(ctx context.Context) error { return recreate(ctx, b.brokers, topic, s.partitions) },
+	name := fmt.Sprintf("test.b.%s.v1", kind)
+	contender := func(title string, argv ...string) harness.Contender {
+		return harness.Contender{Name: title, Argv: argv, Env: append(harness.Home(b.dir), "SUOKECTL_KAFKA_BROKERS="+b.brokers),
+			Prepare: func(ctx context.Context) error { return topic.Recreate(ctx, b.brokers, name, s.partitions) },
 			Examine: func(io.Reader) (harness.Evidence, error) {
-				return examine(context.Background(), b.self, b.brokers, topic)
+				return topic.Examine(context.Background(), b.brokers, name)
 			},
 		}
 	}
@@ -151,9 +152,9 @@ func (b *bench) comparison(s setting) (harness.Comparison, error) {
 		Name: fmt.Sprintf("%d events of %d bytes, %s, %d partitions", records, s.size, s.codec, s.partitions),
 		Runs: b.runs, SameOutput: true,
 		Contenders: []harness.Contender{
-			contender("suokectl", b.suokectl, "events", "produce", topic, "-f", file, "--compression", s.codec),
-			contender("bare loop", b.self, floorArg, b.brokers, topic, s.codec, file),
-			contender("kcat", b.kcat, "-P", "-b", b.brokers, "-t", topic, "-z", s.codec, "-l",
+			contender("suokectl", b.suokectl, "events", "produce", name, "-f", file, "--compression", s.codec),
+			contender("bare loop", b.self, floorArg, b.brokers, name, s.codec, file),
+			contender("kcat", b.kcat, "-P", "-b", b.brokers, "-t", name, "-z", s.codec, "-l",
 				"-X", "enable.idempotence=true", "-X", "acks=all", "-X", "linger.ms="+linger,
 				"-X", "batch.num.messages=1000000", "-X", "batch.size=1000000",
 				"-X", "queue.buffering.max.messages=1000000", "-X", "queue.buffering.max.kbytes=1000000", file),
