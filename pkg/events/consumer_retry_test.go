@@ -89,6 +89,9 @@ func TestBadInputIsDeadLettered(t *testing.T) {
 		"a number for an id":   {strings.Replace(good, `"id":"e"`, `"id":7`, 1), "meta.id"},
 		"a naive time":         {strings.Replace(good, "12:00:00Z", "12:00:00", 1), "meta.time"},
 		"another version":      {strings.Replace(good, `"1.0"`, `"2.0"`, 1), "meta.version"},
+		"meta twice":           {strings.Replace(good, `"data"`, `"meta":{},"data"`, 1), "meta is {}: want one only"},
+		"data twice":           {strings.Replace(good, `"data"`, `"data":{"user_id":"other"},"data"`, 1), "data is"},
+		"an id twice":          {strings.Replace(good, `"id":"e"`, `"id":"e","id":"next"`, 1), `meta.id is "next": want one only`},
 		"data that do not fit": {strings.Replace(good, `"u-1"`, "7", 1), "does not fit"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,6 +29,11 @@
 // may still be stored. Besides, a [*NotSentError] says that the event certainly
 // is not stored, and any other error that it was not judged.
 //
+// An event whose envelope has a member twice, such as two meta or two meta.id,
+// is not valid: readers differ in which of the two they take, so that one would
+// check what another uses. A [Consumer] dead-letters it for the same reason. What
+// is twice in its data is between the handler and the schema.
+//
 // # The spool
 //
 // With [ProducerOptions.Spool] what is valid and was not acknowledged is on the

@@ -83,6 +83,9 @@ func TestInvalidRecordsAreRejectedAndNotStored(t *testing.T) {
 		"NaN":            strings.Replace(good, `"u-1"`, "NaN", 1),
 		"a mark":         "\xef\xbb\xbf" + good,
 		"nested deeply":  strings.Replace(good, `"u-1"`, strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000), 1),
+		"meta twice":     strings.Replace(good, `"data"`, `"meta":{},"data"`, 1),
+		"data twice":     strings.Replace(good, `"data"`, `"data":{},"data"`, 1),
+		"an id twice":    strings.Replace(good, `"id":`, `"id":"e-2","id":`, 1),
 		"id is a number": strings.Replace(good, `"e-1"`, "1", 1),
 	} {
 		_, err := p.Produce(c.ctx, events.Record{Topic: registered, Value: []byte(value)})

@@ -35,7 +35,9 @@ type Meta struct {
 // ParseEvent reads the envelope of an event without decoding its data; value
 // is not changed and not copied. When something is missing or wrong the error
 // is an [*EnvelopeError] with all of it, and the Event holds what could be read.
-// Of a name that is there twice the last counts, as in most readers.
+// A member of the envelope that is there twice is such a problem, since readers
+// differ in which of the two they take, so that one would check what another does
+// not use; the Event holds the last. Other names, in meta and in data, may repeat.
 func (c Conventions) ParseEvent(value []byte) (Event, error) {
 	r := envelopeReader{c: c, value: value}
 	return r.read()

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -61,4 +62,12 @@ func shorten(b []byte) string {
 		return string(b)
 	}
 	return strings.ToValidUTF8(string(b[:maxGot]), "") + "…"
+}
+
+// shortenLine keeps to the first line, for values of which any may be written.
+func shortenLine(b []byte) string {
+	if line, _, more := bytes.Cut(b, []byte("\n")); more {
+		return shorten(line) + "…"
+	}
+	return shorten(b)
 }

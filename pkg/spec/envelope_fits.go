@@ -14,7 +14,7 @@ func (c *Conventions) FitsTopic(value []byte, t Topic) bool {
 // fit is FitsTopic, and says where data is.
 func (r *envelopeReader) fit(c *Conventions, t Topic) (data span, ok bool) {
 	data, ok = r.scan(c)
-	if !ok || data == (span{}) || r.meta == (span{}) || !r.isObject {
+	if !ok || r.repeated != nil || data == (span{}) || r.meta == (span{}) || !r.isObject {
 		return data, false
 	}
 	meta, f := r.meta.of(r.value), &r.fields

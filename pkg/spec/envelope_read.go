@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // envelopeReader reads one envelope and gathers its problems.
@@ -16,6 +17,13 @@ type envelopeReader struct {
 
 	isObject bool // what meta is
 	fields   fields
+	repeated []repeat
+}
+
+// repeat is a value whose name was there before.
+type repeat struct {
+	field string
+	value span
 }
 
 // fields are the values in meta; an empty span means that there is none.
@@ -31,6 +39,7 @@ func (r *envelopeReader) read() (Event, error) {
 		r.errs.err = ErrNotJSON
 		return Event{}, r.errs
 	}
+	r.readRepeated()
 	r.readMeta()
 	if data == (span{}) {
 		r.problem(FieldProblem{Field: r.c.Envelope.Data, Want: "the data of the event, {} when there is none"})
@@ -51,9 +60,12 @@ func (r *envelopeReader) scan(c *Conventions) (data span, ok bool) {
 		var end int
 		switch string(nameIn(name.of(r.value))) {
 		case c.Envelope.Meta:
+			before := r.meta
 			end, ok = r.scanMeta(c, at)
+			r.once(c.Envelope.Meta, before, r.meta)
 		case c.Envelope.Data:
 			end, ok = skipValue(r.value, at, o.depth)
+			r.once(c.Envelope.Data, data, span{at, end})
 			data = span{at, end}
 		default:
 			end, ok = skipValue(r.value, at, o.depth)
@@ -74,10 +86,26 @@ func (r *envelopeReader) scanMeta(c *Conventions, at int) (end int, ok bool) {
 	}
 	o := openObject(r.value, at, 1)
 	for m, more := o.next(); more; m, more = o.next() {
-		r.fields.take(c, nameIn(m.name.of(r.value)), span{m.value.start - at, m.value.end - at})
+		name := nameIn(m.name.of(r.value))
+		if field := r.fields.named(c, name); field != nil {
+			before := *field
+			*field = span{m.value.start - at, m.value.end - at}
+			if before != (span{}) {
+				r.once(c.metaName(string(name)), before, m.value)
+			}
+		}
 	}
 	r.meta = span{at, o.at}
 	return o.at, o.ok
+}
+
+// once notes a value whose name was there before, the first of each name: a
+// text can be nothing but repetitions.
+func (r *envelopeReader) once(field string, before, value span) {
+	noted := func(n repeat) bool { return n.field == field }
+	if before != (span{}) && !slices.ContainsFunc(r.repeated, noted) {
+		r.repeated = append(r.repeated, repeat{field, value})
+	}
 }
 
 func (r *envelopeReader) problem(p FieldProblem) {
@@ -114,6 +142,15 @@ func describeNotJSON(value []byte) string {
 	}
 }
 
+func (r *envelopeReader) readRepeated() {
+	for _, n := range r.repeated {
+		r.problem(FieldProblem{
+			Field: n.field, Got: shortenLine(n.value.of(r.value)), Offset: n.value.start,
+			Want: "one only: another stands before it, and readers differ in which they take",
+		})
+	}
+}
+
 func (r *envelopeReader) readMeta() {
 	name := r.c.Envelope.Meta
 	switch {
@@ -129,28 +166,30 @@ func (r *envelopeReader) readMeta() {
 	r.readDeadLetter(r.fields)
 }
 
-// take remembers where the value of a field is, relative to meta.
-func (f *fields) take(c *Conventions, name []byte, value span) {
+// named returns where to remember the value of a field, relative to meta; nil
+// for a name that is none of the envelope's.
+func (f *fields) named(c *Conventions, name []byte) *span {
 	switch e, d := &c.Envelope, &c.DeadLetter; string(name) {
 	case e.ID:
-		f.id = value
+		return &f.id
 	case e.Type:
-		f.typ = value
+		return &f.typ
 	case e.Version:
-		f.version = value
+		return &f.version
 	case e.Source:
-		f.source = value
+		return &f.source
 	case e.Time:
-		f.time = value
+		return &f.time
 	case e.CorrelationID:
-		f.correlation = value
+		return &f.correlation
 	case d.Error:
-		f.dlqError = value
+		return &f.dlqError
 	case d.OriginalTopic:
-		f.dlqTopic = value
+		return &f.dlqTopic
 	case d.Time:
-		f.dlqTime = value
+		return &f.dlqTime
 	}
+	return nil
 }
 
 func (r *envelopeReader) readFields(f fields) {
