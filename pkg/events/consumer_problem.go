@@ -10,11 +10,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// FetchError says why a partition, or with a Partition of -1 a whole topic, is
-// not fetched from, where waiting does not mend it: the topic was deleted, or
-// deleted and created again; reading it is not allowed; or, as a
-// [*kgo.ErrDataLoss], what was not read yet is gone, by retention or a leader
-// that did not have it.
+// FetchError says why a partition, or with a Partition of -1 a whole topic, or
+// without a Topic all of them, is not fetched from, where waiting does not mend
+// it: the topic was deleted, or deleted and created again; reading it is not
+// allowed; an answer is larger than the Kafka client reads, which is 100 MiB; or,
+// as a [*kgo.ErrDataLoss], what was not read yet is gone, by retention or a
+// leader that did not have it.
 type FetchError struct {
 	Topic     string
 	Partition int32
@@ -23,6 +24,9 @@ type FetchError struct {
 
 func (e *FetchError) Error() string {
 	what := e.Topic
+	if e.Topic == "" {
+		what = "the topics"
+	}
 	if e.Partition >= 0 {
 		what = fmt.Sprintf("%s partition %d", e.Topic, e.Partition)
 	}

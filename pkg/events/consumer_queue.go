@@ -18,6 +18,10 @@ const (
 	mostRecords          = 50_000
 	mostBytes            = 32 << 20
 	mostPartitionRecords = 20_000
+	// mostHeldBytes is with those of the partitions that are paused, each of which
+	// a single batch may have made much fuller than its share: they hold up the
+	// others only when that is too much.
+	mostHeldBytes = 4 * mostBytes
 	// fewReady is how many lines are waiting for a worker when more is fetched.
 	fewReady = spec.ConsumerMaxPoll / 2
 	// pausePatience is how long a partition may be full before its fetching is
@@ -136,7 +140,11 @@ func (q *queue) wanted() (yes bool, wait time.Duration) {
 	if q.held || q.ready.size > fewReady {
 		return false, 0
 	}
+	paused := 0 // bytes
 	for _, a := range q.assigned {
+		if a.paused {
+			paused += a.tracker.bytes
+		}
 		if a.full.IsZero() || a.paused {
 			continue
 		}
@@ -144,9 +152,10 @@ func (q *queue) wanted() (yes bool, wait time.Duration) {
 			return false, wait
 		}
 		a.paused = true
+		paused += a.tracker.bytes
 		q.kafka.PauseFetchPartitions(a.name())
 	}
-	if q.records >= mostRecords || q.bytes >= mostBytes {
+	if q.records >= mostRecords || q.bytes-paused >= mostBytes || q.bytes >= mostHeldBytes {
 		return false, pausePatience
 	}
 	return true, 0

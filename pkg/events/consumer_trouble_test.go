@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/suokelife/suokectl/pkg/events"
@@ -180,6 +182,68 @@ func TestRetentionMovesTheStart(t *testing.T) {
 	}
 	if !slices.Equal(got, []int64{12, 13, 14, 15, 16, 17, 18, 19}) {
 		t.Errorf("handled %v", got)
+	}
+}
+
+// TestEnormousEvents of 20 MiB are handled and dead-lettered as others are. While
+// none of them ends, only a few are in memory, and other partitions go on.
+func TestEnormousEvents(t *testing.T) {
+	const enormous, many = 20 << 20, 6
+	c := newTroubled(t, kfake.SeedTopics(2, registered+".dlq"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": fmt.Sprint(enormous + 1<<20)}))
+	client := c.raw(kgo.ProducerBatchMaxBytes(enormous + 1<<20))
+	for i := range many {
+		value := bytes.Replace(event(fmt.Sprint("e-", i)), []byte("u-1"), bytes.Repeat([]byte("x"), enormous), 1)
+		c.put(client, &kgo.Record{Topic: registered, Value: value})
+	}
+	c.putMany(client, 1, "small", 0, 10_000)
+	release := make(chan struct{})
+	var small, large atomic.Int64
+	r := c.consume(func(ctx context.Context, d events.Delivery) error {
+		if d.Partition == 1 {
+			small.Add(1)
+			return nil
+		}
+		select {
+		case <-release:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if d.Meta.ID == "e-0" {
+			return resilience.NewPermanent("no", "no", nil)
+		}
+		large.Add(int64(len(d.Data) / enormous))
+		return nil
+	}, events.WithWorkers(many+1))
+	eventually(c.ctx, t, "the small ones are done, and large ones held", func() bool {
+		return c.committed("g", 1) == 10_000 && r.Stats().InFlight > 0
+	})
+	if n := r.Stats().InFlight; n >= many {
+		t.Errorf("%d enormous events are in memory at once", n)
+	}
+	close(release)
+	eventually(c.ctx, t, "all is committed", func() bool { return c.committed("g", 0) == many })
+	r.end()
+	letters, _ := c.read(events.ScanOptions{Topic: registered + ".dlq"})
+	if len(letters) != 1 || len(letters[0].Value) < enormous || large.Load() != many-1 || small.Load() != 10_000 {
+		t.Errorf("%d letters, %d large, %d small", len(letters), large.Load(), small.Load())
+	}
+}
+
+// TestAnAnswerThatIsTooLargeEndsTheConsumer: what the client may not read at all
+// is said, and not asked for again and again.
+func TestAnAnswerThatIsTooLargeEndsTheConsumer(t *testing.T) {
+	const beyond = 101 << 20 // of the 100 MiB that a client reads at once
+	c := newTroubled(t, kfake.SeedTopics(2, registered+".dlq"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": fmt.Sprint(beyond + 1<<20)}))
+	client := c.raw(kgo.ProducerBatchMaxBytes(beyond+1<<20), kgo.BrokerMaxWriteBytes(beyond+2<<20))
+	c.put(client, &kgo.Record{Topic: registered, Value: make([]byte, beyond)})
+	r := c.consume((&journal{}).handle)
+	err := <-r.ended
+	r.ended <- nil
+	if err == nil || !strings.Contains(err.Error(), "fetch the topics: ") || !strings.Contains(err.Error(), "BrokerMaxReadBytes") {
+		t.Fatalf("got %v", err)
+	}
+	if at := c.committed("g", 0); at > 0 {
+		t.Errorf("committed %d", at)
 	}
 }
 
