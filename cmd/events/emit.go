@@ -25,16 +25,18 @@ type EmitOptions struct {
 	Context  func() (*config.Context, error)
 	Guard    func(ctx context.Context, what string) error
 	Validate events.Validator
+	Encode   events.Encoder // used when Framed
 	Spool    func() (*spool.Spool, error)
 	Output   output.Flags
 	Event    events.NewEvent
 	Data     string
+	Framed   bool
 	DryRun   bool
 }
 
 // NewCmdEmit returns the verb; runF replaces its run in tests.
 func NewCmdEmit(f *app.Factory, runF func(*EmitOptions) error) *cobra.Command {
-	opts := &EmitOptions{IO: f.IO, Events: f.Events, Context: f.Context, Guard: f.Guard, Validate: validator(f), Spool: f.Spool}
+	opts := &EmitOptions{IO: f.IO, Events: f.Events, Context: f.Context, Guard: f.Guard, Validate: validator(f), Encode: encoder(f), Spool: f.Spool}
 	cmd := &cobra.Command{
 		Use:   "emit TYPE --service SERVICE --data JSON",
 		Short: "Build one event and produce it",
@@ -46,6 +48,9 @@ An event that is not valid is stored nowhere. One that the broker refuses goes t
 the topic's dead letters. One whose outcome is unknown after 10 s is kept in the
 context's spool, and "events produce --spool" sends it. Which of these it was is
 said, and the exit code is not 0.
+
+--framed encodes the event by the newest schema of its topic, and frames it as
+Confluent's clients do, like "events produce --framed".
 
 The environment is the context's. --data - reads standard input.`,
 		Example: `suokectl events emit user-registered --service auth-service --data '{"user_id":"u-1","email":"ada@example.org"}' --key u-1` + "\n" +
@@ -73,6 +78,7 @@ The environment is the context's. --data - reads standard input.`,
 	flags.StringVar(&opts.Event.Version, "version", "v1", "`version` of the event, vN")
 	flags.StringVar(&opts.Event.Key, "key", "", "`key` that orders events; none when empty")
 	flags.StringVar(&opts.Event.CorrelationID, "correlation-id", "", "`id` of the request that caused the event")
+	flags.BoolVar(&opts.Framed, "framed", false, "encode the event by its topic's schema, and frame it for the schema registry")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "print the event, and produce nothing")
 	opts.Output.Bind(cmd)
 	for _, name := range []string{"service", "data", "version", "key", "correlation-id"} {
@@ -90,15 +96,7 @@ func runEmit(ctx context.Context, opts *EmitOptions) error {
 		return err
 	}
 	if opts.DryRun {
-		_, record, err := client.BuildRecord(ctx, opts.Event)
-		if err == nil && opts.Validate != nil {
-			err = opts.Validate(ctx, record.Topic, record.Value)
-		}
-		if err != nil {
-			return err
-		}
-		opts.IO.Infof("would be produced to %s", record.Topic)
-		return output.Text(opts.IO, "%s\n", opts.IO.Clean(string(record.Value)))
+		return opts.rehearse(ctx, client)
 	}
 	if err := opts.Guard(ctx, "emit an event"); err != nil {
 		return err
@@ -108,6 +106,31 @@ func runEmit(ctx context.Context, opts *EmitOptions) error {
 		return err
 	}
 	return output.One(opts.IO, opts.Output, emittedView(), emitted, nil)
+}
+
+// rehearse does all but producing the event.
+func (o *EmitOptions) rehearse(ctx context.Context, client *events.Client) error {
+	_, record, err := client.BuildRecord(ctx, o.Event)
+	validate, encode := o.checks()
+	if err == nil && validate != nil {
+		err = validate(ctx, record.Topic, record.Value)
+	}
+	if err == nil && encode != nil {
+		_, err = encode(ctx, record.Topic, record.Value)
+	}
+	if err != nil {
+		return err
+	}
+	o.IO.Infof("would be produced to %s", record.Topic)
+	return output.Text(o.IO, "%s\n", o.IO.Clean(string(record.Value)))
+}
+
+// checks returns what holds the event to its schema; encoding does so by itself.
+func (o *EmitOptions) checks() (events.Validator, events.Encoder) {
+	if o.Framed {
+		return nil, o.Encode
+	}
+	return o.Validate, nil
 }
 
 // complete fills in what comes from the context and from standard input.
@@ -131,7 +154,8 @@ func (o *EmitOptions) complete() error {
 }
 
 func emit(ctx context.Context, client *events.Client, opts *EmitOptions) (events.Emitted, error) {
-	producer, err := openProducer(ctx, opts.IO, client, opts.Spool, events.ProducerOptions{Validate: opts.Validate})
+	validate, encode := opts.checks()
+	producer, err := openProducer(ctx, opts.IO, client, opts.Spool, events.ProducerOptions{Validate: validate, Encode: encode})
 	if err != nil {
 		return events.Emitted{}, err
 	}
