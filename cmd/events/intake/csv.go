@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -37,13 +38,19 @@ const (
 // rows reads CSV.
 type rows struct {
 	csv    *csv.Reader
+	kept   *keeper
 	opts   Options
 	header []string
 	key    int // the index of the key's column, -1 when there is none
 }
 
 func newRows(in io.Reader, o Options) (*rows, error) {
-	r := &rows{csv: csv.NewReader(&withoutMark{in: in}), opts: o, key: -1}
+	text := bufio.NewReader(in)
+	if mark, _ := text.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) { // spreadsheets write it
+		_, _ = text.Discard(len(mark))
+	}
+	kept := &keeper{in: text}
+	r := &rows{csv: csv.NewReader(kept), kept: kept, opts: o, key: -1}
 	r.csv.ReuseRecord = true
 	header, err := r.csv.Read()
 	if errors.Is(err, io.EOF) {
@@ -66,6 +73,7 @@ func newRows(in io.Reader, o Options) (*rows, error) {
 			return nil, fmt.Errorf("line 1: there is no column %q; there are %s", o.KeyColumn, strings.Join(r.header, ", "))
 		}
 	}
+	r.kept.until(r.csv.InputOffset())
 	return r, r.skip()
 }
 
@@ -75,6 +83,7 @@ func (r *rows) skip() error {
 		if _, err := r.csv.Read(); errors.Is(err, io.EOF) {
 			return fmt.Errorf("go on at line %d: %w", r.opts.From.Line+1, io.ErrUnexpectedEOF)
 		}
+		r.kept.until(r.csv.InputOffset())
 	}
 	return nil
 }
@@ -82,7 +91,7 @@ func (r *rows) skip() error {
 func (r *rows) next(item *Item) error {
 	fields, err := r.csv.Read()
 	var wrong *csv.ParseError
-	*item = Item{ValueAt: -1, Next: Position{Offset: r.csv.InputOffset()}}
+	*item = Item{ValueAt: -1, Next: Position{Offset: r.csv.InputOffset()}, Text: r.kept.until(r.csv.InputOffset())}
 	switch {
 	case errors.As(err, &wrong):
 		item.Line, item.Column, item.Err = wrong.StartLine, wrong.Column, wrong.Err
@@ -96,7 +105,6 @@ func (r *rows) next(item *Item) error {
 	}
 	item.Line, _ = r.csv.FieldPos(0)
 	item.Next.Line, _ = r.csv.FieldPos(len(fields) - 1)
-	item.Text = textOf(fields)
 	data, at, err := r.data(fields)
 	if err != nil {
 		_, item.Column = r.csv.FieldPos(at)
@@ -163,29 +171,24 @@ func (c Column) takes(field []byte) bool {
 	return json.Valid(field)
 }
 
-// textOf writes a row anew, for those that are refused.
-func textOf(fields []string) []byte {
-	var row bytes.Buffer
-	w := csv.NewWriter(&row)
-	_ = w.Write(fields) // a buffer takes everything
-	w.Flush()
-	return bytes.TrimSuffix(row.Bytes(), []byte("\n"))
+// keeper keeps what was read until it is asked for: what is refused is shown as
+// it stood.
+type keeper struct {
+	in   io.Reader
+	text []byte
+	at   int64 // where text begins in the input
 }
 
-// withoutMark leaves out a byte order mark at the beginning, which spreadsheets
-// write.
-type withoutMark struct {
-	in    io.Reader
-	begun bool
-}
-
-func (m *withoutMark) Read(p []byte) (int, error) {
-	n, err := m.in.Read(p)
-	if !m.begun && n > 0 {
-		m.begun = true
-		if rest, found := bytes.CutPrefix(p[:n], byteOrderMark); found {
-			n = copy(p, rest)
-		}
-	}
+func (k *keeper) Read(p []byte) (int, error) {
+	n, err := k.in.Read(p)
+	k.text = append(k.text, p[:n]...)
 	return n, err
+}
+
+// until returns what is kept up to a place in the input, without the ends of
+// lines around it, and keeps it no longer.
+func (k *keeper) until(offset int64) []byte {
+	row := bytes.Clone(bytes.Trim(k.text[:offset-k.at], "\r\n"))
+	k.text, k.at = k.text[offset-k.at:], offset
+	return row
 }
