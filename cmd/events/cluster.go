@@ -147,7 +147,7 @@ func brokerView() output.View[events.Broker] {
 			}
 			return strconv.Itoa(int(b.ID))
 		}},
-		{Name: "ADDRESS", Value: func(b events.Broker) string { return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))) }, Whole: true},
+		{Name: "ADDRESS", Value: brokerAddress, Whole: true},
 		{Name: "RACK", Value: func(b events.Broker) string { return orDash(b.Rack) }},
 		{Name: "LEADS", Value: func(b events.Broker) string { return strconv.Itoa(b.Leads) }},
 		{Name: "VERSION", Value: func(b events.Broker) string { return orDash(b.Version) }},
@@ -161,6 +161,13 @@ func brokerView() output.View[events.Broker] {
 			},
 		},
 	}}
+}
+
+func brokerAddress(b events.Broker) string {
+	if b.Host == "" {
+		return "-"
+	}
+	return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 }
 
 func apiView() output.View[events.API] {

@@ -72,6 +72,7 @@ func explain(err error) error {
 	var live *events.LiveGroupError
 	var denied *events.DeniedError
 	var config *events.UnknownConfigError
+	var unlisted *events.UnlistedGroupsError
 	switch {
 	case errors.As(err, &connect):
 		return failure.WithHint(err, connect.Hint+setBy(connect.Reason))
@@ -95,8 +96,8 @@ func explain(err error) error {
 		return failure.WithHint(err, "the cluster has a policy against it: ask who runs the cluster")
 	case errors.Is(err, kerr.InvalidReplicationFactor):
 		return failure.WithHint(err, "a topic has at most as many replicas as there are brokers: `suokectl events cluster` lists them")
-	case isComingBack(err):
-		return failure.WithHint(err, "a broker is starting or the cluster elects: try again in some seconds; `suokectl events cluster` shows who is there")
+	case isComingBack(err), errors.As(err, &unlisted):
+		return failure.WithHint(err, "a broker is down or starting, or the cluster elects: try again in some seconds; `suokectl events cluster` shows who is there")
 	case errors.Is(err, spool.ErrInUse):
 		return failure.WithHint(err, "another suokectl uses the spool of this context: wait until it ends")
 	case errors.As(err, &outcome) && outcome.Spool != "":

@@ -169,7 +169,7 @@ func TestDeniedOneOfMany(t *testing.T) {
 	as("topics", "list", "-o", "name").want(t, 0, registered+"\n", "")
 	got := as("topics", "describe", hidden, registered, "--window", "0")
 	got.want(t, 1, "TOPIC:      "+registered, "describe topic "+hidden+": the cluster's ACLs deny it: TOPIC_AUTHORIZATION_FAILED")
-	got.want(t, 1, "SIZE:       -", "not shown of "+registered+": describe the size on disk")
+	got.want(t, 1, "SIZE:       -", "not shown of "+registered+": describe the size on the disks of broker 0")
 	if !strings.Contains(failure.Hint(got.err), "other credentials") {
 		t.Errorf("hint %q", failure.Hint(got.err))
 	}

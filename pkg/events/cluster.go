@@ -14,10 +14,11 @@ import (
 // Cluster is what is known of a Kafka cluster.
 type Cluster struct {
 	ID string `json:"id"`
-	// Controller is the id of the broker that takes administrative requests, -1
-	// when there is none. Under KRaft it hands them on to the quorum.
-	Controller int32    `json:"controller"`
-	Brokers    []Broker `json:"brokers"`
+	// Controller is the id of the active controller, which need not be a broker,
+	// -1 when there is none.
+	Controller int32 `json:"controller"`
+	// Brokers are those in service, and those that hold replicas and are not.
+	Brokers []Broker `json:"brokers"`
 	// Topics and Partitions count all, with Kafka's own, that the client may see.
 	Topics     int `json:"topics"`
 	Partitions int `json:"partitions"`
@@ -33,7 +34,8 @@ type Cluster struct {
 
 // Broker is a member of a cluster.
 type Broker struct {
-	ID         int32  `json:"id"`
+	ID int32 `json:"id"`
+	// Host and Port are empty and 0 for one that is not in service.
 	Host       string `json:"host"`
 	Port       int32  `json:"port"`
 	Rack       string `json:"rack,omitempty"`
@@ -79,12 +81,15 @@ func (c *Client) Cluster(ctx context.Context) (Cluster, error) {
 	if err != nil {
 		return Cluster{}, refused("describe the cluster", err)
 	}
+	metadata.Controller = c.controller(ctx, metadata.Controller)
 	if ctx.Err() != nil {
 		return Cluster{}, fmt.Errorf("describe the cluster: %w", context.Cause(ctx))
 	}
 	cluster := newCluster(metadata)
 	for i := range cluster.Brokers {
-		cluster.Brokers[i].answered(versions[cluster.Brokers[i].ID])
+		if v, ok := versions[cluster.Brokers[i].ID]; ok {
+			cluster.Brokers[i].answered(v)
+		}
 	}
 	cluster.Features, cluster.APIs = features(versions), commonAPIs(versions)
 	return cluster, nil
@@ -92,7 +97,7 @@ func (c *Client) Cluster(ctx context.Context) (Cluster, error) {
 
 func newCluster(m kadm.Metadata) Cluster {
 	cluster := Cluster{ID: m.Cluster, Controller: m.Controller, Topics: len(m.Topics), Brokers: []Broker{}}
-	leads := make(map[int32]int)
+	leads, missing := make(map[int32]int), make(map[int32]bool)
 	m.Topics.EachPartition(func(p kadm.PartitionDetail) {
 		cluster.Partitions++
 		leads[p.Leader]++
@@ -102,11 +107,19 @@ func newCluster(m kadm.Metadata) Cluster {
 		if len(p.ISR) < len(p.Replicas) {
 			cluster.UnderReplicated++
 		}
+		for _, id := range p.Replicas {
+			missing[id] = true
+		}
 	})
 	for _, b := range m.Brokers {
+		delete(missing, b.NodeID)
 		cluster.Brokers = append(cluster.Brokers, Broker{ID: b.NodeID, Host: b.Host, Port: b.Port, Rack: deref(b.Rack),
 			Controller: b.NodeID == m.Controller, Leads: leads[b.NodeID]})
 	}
+	for id := range missing {
+		cluster.Brokers = append(cluster.Brokers, Broker{ID: id, Controller: id == m.Controller, Problem: ErrNotInService.Error()})
+	}
+	slices.SortFunc(cluster.Brokers, func(a, b Broker) int { return cmp.Compare(a.ID, b.ID) })
 	return cluster
 }
 

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
@@ -24,26 +23,6 @@ type NewTopic struct {
 
 // ErrTopicExists is returned by [Client.CreateTopic] for a name that is taken.
 var ErrTopicExists = errors.New("the topic exists already")
-
-// ErrNoController is returned for a change while the cluster has no controller,
-// as when one is elected. It is known at once, and may be over in a moment.
-var ErrNoController = errors.New("the cluster has no controller at the moment")
-
-// administer is Admin for what only a controller can do.
-func (c *Client) administer(ctx context.Context, what string) (*kadm.Client, error) {
-	admin, err := c.Admin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	metadata, err := admin.BrokerMetadata(ctx)
-	if err != nil {
-		return nil, refused(what, err)
-	}
-	if metadata.Controller < 0 {
-		return nil, fmt.Errorf("%s: %w", what, ErrNoController)
-	}
-	return admin, nil
-}
 
 // CreateTopic creates a topic. The name must follow the conventions, as the
 // name of events, dead letters or parked letters; otherwise the error is a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -142,12 +143,6 @@ func (c *Client) tellSizes(ctx context.Context, described []TopicDescription) {
 		}
 	}
 	dirs, err := c.admin.DescribeAllLogDirs(ctx, wanted)
-	dirs.Each(func(dir kadm.DescribedLogDir) { err = errors.Join(err, dir.Err) })
-	for i := range described {
-		if err != nil {
-			described[i].Untold = append(described[i].Untold, refused("describe the size on disk", err).Error())
-		}
-	}
 	dirs.Each(func(dir kadm.DescribedLogDir) {
 		for topic, partitions := range dir.Topics {
 			t := index[topic]
@@ -160,13 +155,63 @@ func (c *Client) tellSizes(ctx context.Context, described []TopicDescription) {
 			}
 		}
 	})
+	silent := silentBrokers(dirs, err)
 	for i := range described {
+		described[i].tellSilent(silent)
 		slices.SortFunc(described[i].Copies, func(a, b LogCopy) int {
 			if a.Partition != b.Partition {
 				return int(a.Partition - b.Partition)
 			}
 			return int(a.Broker - b.Broker)
 		})
+	}
+}
+
+// otherBrokers stands for those that are not named.
+const otherBrokers = -1
+
+// silentBrokers are those that did not tell the sizes of what they have, and why.
+func silentBrokers(dirs kadm.DescribedAllLogDirs, err error) map[int32]error {
+	silent := make(map[int32]error)
+	var shards *kadm.ShardErrors
+	switch {
+	case errors.As(err, &shards):
+		for _, shard := range shards.Errs {
+			if silent[shard.Broker.NodeID] = shard.Err; shard.Broker.NodeID < 0 { // nobody knows its address
+				silent[otherBrokers] = ErrNotInService
+			}
+		}
+	case err != nil:
+		silent[otherBrokers] = err
+	}
+	dirs.Each(func(dir kadm.DescribedLogDir) {
+		if dir.Err != nil {
+			silent[dir.Broker] = dir.Err
+		}
+	})
+	return silent
+}
+
+// tellSilent says on whose disks copies are of which the size is not known.
+func (t *TopicDescription) tellSilent(silent map[int32]error) {
+	untold := make(map[int32]bool)
+	for _, p := range t.Partitions {
+		for _, id := range p.Replicas {
+			untold[id] = true
+		}
+	}
+	for _, c := range t.Copies {
+		delete(untold, c.Broker)
+	}
+	for _, id := range slices.Sorted(maps.Keys(untold)) {
+		err := firstOf(silent[id], silent[otherBrokers])
+		if err == nil {
+			continue // it has the copy not yet
+		}
+		if !isDenied(err) {
+			err = errors.New(problem(err))
+		}
+		t.Untold = append(t.Untold, refused(fmt.Sprintf("describe the size on the disks of broker %d", id), err).Error())
 	}
 }
 

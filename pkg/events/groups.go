@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/suokelife/suokectl/pkg/spec"
@@ -83,19 +84,36 @@ type GroupListing struct {
 	Coordinator int32
 }
 
-// GroupListings lists the groups that the client may see, sorted by name.
+// UnlistedGroupsError is returned when a broker did not tell the groups that it
+// looks after.
+type UnlistedGroupsError struct {
+	// Broker is its id.
+	Broker int32
+	// Err is why; of the network's, or of the broker's.
+	Err error
+}
+
+func (e *UnlistedGroupsError) Error() string {
+	return fmt.Sprintf("list groups of broker %d: %s", e.Broker, problem(e.Err))
+}
+
+// Unwrap returns why the broker did not.
+func (e *UnlistedGroupsError) Unwrap() error { return e.Err }
+
+// GroupListings lists the groups that the client may see, sorted by name. What
+// some brokers tell is returned beside the joined errors of the others, each an
+// [*UnlistedGroupsError] or a [*DeniedError].
 func (c *Client) GroupListings(ctx context.Context) ([]GroupListing, error) {
 	if err := c.Ping(ctx); err != nil {
 		return nil, err
 	}
 	var groups []GroupListing
+	var failed []error
 	for _, shard := range c.kafka.RequestSharded(ctx, kmsg.NewPtrListGroupsRequest()) {
-		if shard.Err != nil {
-			return nil, fmt.Errorf("list groups of broker %d: %w", shard.Meta.NodeID, shard.Err)
-		}
-		answer := shard.Resp.(*kmsg.ListGroupsResponse)
-		if err := kerr.ErrorForCode(answer.ErrorCode); err != nil {
-			return nil, refused(fmt.Sprintf("list groups of broker %d", shard.Meta.NodeID), err)
+		answer, err := listedGroups(shard)
+		if err != nil {
+			failed = append(failed, err)
+			continue
 		}
 		for _, g := range answer.Groups {
 			kind := GroupType(g.GroupType)
@@ -106,7 +124,26 @@ func (c *Client) GroupListings(ctx context.Context) ([]GroupListing, error) {
 		}
 	}
 	slices.SortFunc(groups, func(a, b GroupListing) int { return cmp.Compare(a.Name, b.Name) })
-	return groups, nil
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("list groups: %w", context.Cause(ctx))
+	}
+	return groups, errors.Join(failed...)
+}
+
+// listedGroups is what one broker says of its groups.
+func listedGroups(shard kgo.ResponseShard) (*kmsg.ListGroupsResponse, error) {
+	if shard.Err != nil {
+		return nil, &UnlistedGroupsError{shard.Meta.NodeID, shard.Err}
+	}
+	answer := shard.Resp.(*kmsg.ListGroupsResponse)
+	err := kerr.ErrorForCode(answer.ErrorCode)
+	switch {
+	case err == nil:
+		return answer, nil
+	case isDenied(err):
+		return nil, refused(fmt.Sprintf("list groups of broker %d", shard.Meta.NodeID), err)
+	}
+	return nil, &UnlistedGroupsError{shard.Meta.NodeID, err}
 }
 
 // GroupNames lists the names of the groups that the client may see.
@@ -121,17 +158,17 @@ func (c *Client) GroupNames(ctx context.Context) ([]string, error) {
 
 // Groups describes the named groups with their lag, or with no names all that
 // the client may see, sorted by name. What can be told of some is returned
-// beside the joined errors of the others: an [*UnknownGroupError] or a
-// [*DeniedError] each. Members and lag are told of classic and KIP-848 groups
-// alone.
+// beside the joined errors of the others: an [*UnknownGroupError], a
+// [*DeniedError] or an [*UnlistedGroupsError] each. Members and lag are told of
+// classic and KIP-848 groups alone.
 func (c *Client) Groups(ctx context.Context, names ...string) ([]Group, error) {
-	all, err := c.GroupListings(ctx)
-	if err != nil {
-		return nil, err
+	all, unlisted := c.GroupListings(ctx)
+	if len(all) == 0 && unlisted != nil {
+		return nil, unlisted
 	}
-	wanted, failed := all, error(nil)
+	wanted, failed := all, unlisted
 	if len(names) > 0 {
-		wanted, failed = c.pickGroups(ctx, all, names)
+		wanted, failed = c.pickGroups(ctx, all, unlisted, names)
 	}
 	described, err := c.describeGroups(ctx, wanted)
 	if err != nil {
@@ -140,8 +177,9 @@ func (c *Client) Groups(ctx context.Context, names ...string) ([]Group, error) {
 	return described, errors.Join(failed, c.measureLag(ctx, described))
 }
 
-// pickGroups finds the named ones in the list, and says why one is not there.
-func (c *Client) pickGroups(ctx context.Context, all []GroupListing, names []string) ([]GroupListing, error) {
+// pickGroups finds the named ones in the list, and says why one is not there: a
+// list that lacks those of some brokers does not say that there is none.
+func (c *Client) pickGroups(ctx context.Context, all []GroupListing, unlisted error, names []string) ([]GroupListing, error) {
 	byName := make(map[string]GroupListing, len(all))
 	for _, g := range all {
 		byName[g.Name] = g
@@ -151,6 +189,10 @@ func (c *Client) pickGroups(ctx context.Context, all []GroupListing, names []str
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if g, ok := byName[name]; ok {
 			picked = append(picked, g)
+			continue
+		}
+		if unlisted != nil {
+			failed = append(failed, fmt.Errorf("look for group %s: %w", name, unlisted))
 			continue
 		}
 		failed = append(failed, c.missingGroup(ctx, name, slices.Sorted(maps.Keys(byName))))

@@ -24,6 +24,10 @@ const (
 // as while a broker restarts: it can be neither read nor written.
 var ErrNoLeader = errors.New("no broker leads the partition")
 
+// ErrNotInService is the problem of a broker that holds replicas and is not
+// there: it is down, or cut off from the controller.
+var ErrNotInService = errors.New("not in service")
+
 // listedOffset is an answer of one partition; offset is -1 where there is none.
 type listedOffset struct {
 	offset, timestamp int64
@@ -170,10 +174,14 @@ func (e ends) of(topic string, partition int32) (logEnds, error) {
 
 // problem is an error as a word for people; "" for none.
 func problem(err error) string {
-	if err == nil {
+	var known *kerr.Error
+	switch {
+	case err == nil:
 		return ""
+	case errors.As(err, &known):
+		return known.Message
 	}
-	return brokerText(err)
+	return shortReason(err)
 }
 
 // detailsOfEach asks for topics, each of which may fail on its own: the error

@@ -76,6 +76,9 @@ func TestPartitionsWithoutALeaderAreTold(t *testing.T) {
 	if err != nil || cluster.Controller != -1 || cluster.Offline != 1 || cluster.UnderReplicated != 2 || cluster.Brokers[0].Controller {
 		t.Errorf("got %+v, %v", cluster, err)
 	}
+	if len(cluster.Brokers) != 2 || cluster.Brokers[1].ID != 1 || cluster.Brokers[1].Problem != events.ErrNotInService.Error() {
+		t.Errorf("the broker that holds replicas and is not there: %+v", cluster.Brokers)
+	}
 	offsets, err := client.Offsets(ctx, registered, nil)
 	if err != nil || offsets[1].Problem == "" || offsets[0].Problem != "" {
 		t.Errorf("got %+v, %v", offsets, err)

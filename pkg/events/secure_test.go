@@ -263,7 +263,7 @@ func TestDenied(t *testing.T) {
 	topics, err := c.client.DescribeTopics(c.ctx, registered, hidden)
 	if len(topics) != 1 || topics[0].Name != registered || !errors.As(err, &denied) || !strings.Contains(err.Error(), "describe topic "+hidden) {
 		t.Errorf("topics: %v, %v", topics, err)
-	} else if len(topics[0].Untold) != 2 || !strings.Contains(topics[0].Untold[1], "size on disk") {
+	} else if len(topics[0].Untold) != 2 || !strings.Contains(topics[0].Untold[1], "size on the disks of broker 0") {
 		t.Errorf("untold: %q", topics[0].Untold)
 	}
 	if all, err := c.client.Topics(c.ctx); err != nil || len(all) != 1 {
