@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -37,6 +39,8 @@ type KafkaServer struct {
 
 	home string // the jars
 	dir  string // configuration, log and data
+	id   int
+	heap string // the most that the JVM takes for objects
 	proc *process
 }
 
@@ -90,19 +94,35 @@ func behind(proxy string) listener {
 
 func startKafka(home, dir string, more ...listener) (*KafkaServer, error) {
 	port := freePort()
-	server := &KafkaServer{Brokers: []string{loopback(port)}, home: home, dir: dir}
+	server := newKafka(home, dir, 1, port)
 	for _, l := range more {
 		server.Inner = l.address
 	}
-	if err := server.format(port, more, ""); err != nil {
+	if err := server.format(quorum{freePort()}, port, more, ""); err != nil {
 		return nil, fmt.Errorf("start kafka: %w", err)
 	}
 	return server, server.start()
 }
 
+func newKafka(home, dir string, id, port int) *KafkaServer {
+	return &KafkaServer{Brokers: []string{loopback(port)}, home: home, dir: dir, id: id, heap: "1g"}
+}
+
+// A quorum is the ports on which the nodes of a cluster, from 1 on, are its
+// controllers.
+type quorum []int
+
+func (q quorum) voters() string {
+	voters := make([]string, len(q))
+	for i, port := range q {
+		voters[i] = fmt.Sprintf("%d@%s", i+1, loopback(port))
+	}
+	return strings.Join(voters, ",")
+}
+
 // format writes the configuration, to which further lines are added, and an
 // empty log folder with a cluster id; arguments are further ones of the tool.
-func (s *KafkaServer) format(port int, more []listener, lines string, arguments ...string) error {
+func (s *KafkaServer) format(q quorum, port int, more []listener, lines string, arguments ...string) error {
 	var addresses, advertised, protocols string
 	for _, l := range more {
 		addresses += "," + l.name + "://" + l.address
@@ -110,8 +130,8 @@ func (s *KafkaServer) format(port int, more []listener, lines string, arguments 
 		protocols += "," + l.name + ":" + l.protocol
 	}
 	properties := fmt.Sprintf(`process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:%[2]d
+node.id=%[8]d
+controller.quorum.voters=%[9]s
 listeners=PLAINTEXT://127.0.0.1:%[1]d,CONTROLLER://127.0.0.1:%[2]d%[4]s
 advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d%[5]s
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT%[6]s
@@ -120,18 +140,19 @@ controller.listener.names=CONTROLLER
 log.dirs=%[3]s
 auto.create.topics.enable=false
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=%[10]d
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor=%[10]d
+transaction.state.log.min.isr=%[11]d
+share.coordinator.state.topic.replication.factor=%[10]d
+share.coordinator.state.topic.min.isr=%[11]d
 group.initial.rebalance.delay.ms=0
 group.consumer.session.timeout.ms=6000
 group.consumer.min.session.timeout.ms=6000
 group.consumer.heartbeat.interval.ms=1000
 group.consumer.min.heartbeat.interval.ms=1000
-%[7]s`, port, freePort(), filepath.Join(s.dir, "data"), addresses, advertised, protocols, lines)
+%[7]s`, port, q[s.id-1], filepath.Join(s.dir, "data"), addresses, advertised, protocols, lines,
+		s.id, q.voters(), len(q), len(q)/2+1)
 	if err := os.WriteFile(s.path("log4j2.properties"), kafkaLogging, 0o600); err != nil {
 		return err
 	}
@@ -146,7 +167,7 @@ group.consumer.min.heartbeat.interval.ms=1000
 func (s *KafkaServer) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *KafkaServer) start() error {
-	proc, err := launch(s.dir, "kafka", exec.Command("java", "-Xmx1g", "-cp", s.home+"/*",
+	proc, err := launch(s.dir, "kafka", exec.Command("java", "-Xmx"+s.heap, "-cp", s.home+"/*",
 		"-Dlog4j2.configurationFile="+s.path("log4j2.properties"), "kafka.Kafka", s.path("server.properties")))
 	if err != nil {
 		return err
@@ -159,7 +180,7 @@ func (s *KafkaServer) start() error {
 	return nil
 }
 
-// probe asks for the cluster's metadata; a broker is listed once it is in service.
+// probe asks for the cluster's metadata; the broker is listed once it is in service.
 func (s *KafkaServer) probe(ctx context.Context) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.RequestRetries(0))
 	if err != nil {
@@ -170,8 +191,8 @@ func (s *KafkaServer) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(metadata.Brokers) == 0 {
-		return errors.New("no broker is in service yet")
+	if !slices.Contains(metadata.Brokers.NodeIDs(), int32(s.id)) {
+		return errors.New("the broker is not in service yet")
 	}
 	return nil
 }

@@ -50,8 +50,9 @@ func KafkaSecured(t testing.TB) *SecuredKafka {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &SecuredKafka{Authority: authority, KafkaServer: &KafkaServer{home: home, dir: dir}}
-	if err := server.secure(); err != nil {
+	port := freePort()
+	server := &SecuredKafka{Authority: authority, KafkaServer: newKafka(home, dir, 1, port)}
+	if err := server.secure(port); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.start(); err != nil {
@@ -62,9 +63,7 @@ func KafkaSecured(t testing.TB) *SecuredKafka {
 }
 
 // secure writes the configuration with the certificates of each listener.
-func (s *SecuredKafka) secure() error {
-	port := freePort()
-	s.Brokers = []string{loopback(port)}
+func (s *SecuredKafka) secure(port int) error {
 	var more []listener
 	lines := securedLines
 	for _, l := range []struct {
@@ -86,7 +85,7 @@ func (s *SecuredKafka) secure() error {
 		}
 		lines += fmt.Sprintf(keyStoreLines, strings.ToLower(l.name), store, s.Authority.File)
 	}
-	return s.format(port, more, lines,
+	return s.format(quorum{freePort()}, port, more, lines,
 		"--add-scram", "SCRAM-SHA-256=[name="+KafkaUser+",password="+KafkaUserPassword+"]",
 		"--add-scram", "SCRAM-SHA-512=[name="+KafkaUser+",password="+KafkaUserPassword+"]")
 }
