@@ -273,6 +273,7 @@ func (o *ProduceOptions) prepare(ctx context.Context, input *produceInput) (*pro
 	run.producer, err = openProducer(ctx, o.IO, client, open, events.ProducerOptions{
 		Validate: run.progress.around(validate), Encode: encode, Linger: bulkLinger, Compression: events.Compression(o.Compression),
 		BufferRecords: bufferRecords,
+		BufferBytes:   bufferBytes,
 	})
 	return run, err
 }

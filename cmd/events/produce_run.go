@@ -25,9 +25,10 @@ const (
 	// batchRecords and batchBytes are the most that is given to the producer at once.
 	batchRecords = 1024
 	batchBytes   = 1 << 20
-	// bufferRecords are the most that is on its way: enough to fill the requests
+	// bufferRecords and bufferBytes are the most that is on its way: enough to fill the requests
 	// to many partitions, so that none waits for the linger's end.
 	bufferRecords = 20000
+	bufferBytes   = 32 << 20
 )
 
 // errStopped ends a run with --on-error stop.
