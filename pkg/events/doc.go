@@ -34,6 +34,9 @@
 // check what another uses. A [Consumer] dead-letters it for the same reason. What
 // is twice in its data is between the handler and the schema.
 //
+// A topic that is deleted and created again while a producer runs refuses what is
+// sent meanwhile; the producer then finds to the new one by itself.
+//
 // # The spool
 //
 // With [ProducerOptions.Spool] what is valid and was not acknowledged is on the

@@ -151,6 +151,7 @@ func (p *Producer) Close(ctx context.Context) error {
 	left := p.expireAll(reason)
 	p.keep()
 	p.kafka.Close()
+	p.renewing.Wait()
 	for p.busy() { // what landed meanwhile
 		p.expireAll(reason)
 		p.keep()

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/suokelife/suokectl/pkg/spec"
@@ -50,24 +51,26 @@ type sending struct {
 type sender struct {
 	p *Producer
 
-	mu      sync.Mutex
-	closed  bool
-	last    uint64 // order
-	lanes   map[laneName]*lane
-	loose   *lane
-	waiting waiting
-	timer   *time.Timer
-	queue   []*sending    // on their way into the spool
-	queued  chan struct{} // there is something in it
-	calls   []func()      // to be called without the lock
-	writing int           // how many are being written into it
-	changed chan struct{} // closed when something happened; nil when nobody asked
-	keepMu  sync.Mutex    // one writes into the spool at a time
-	promise func(stored *kgo.Record, err error)
+	mu       sync.Mutex
+	closed   bool
+	last     uint64 // order
+	lanes    map[laneName]*lane
+	loose    *lane
+	waiting  waiting
+	timer    *time.Timer
+	queue    []*sending    // on their way into the spool
+	queued   chan struct{} // there is something in it
+	calls    []func()      // to be called without the lock
+	writing  int           // how many are being written into it
+	changed  chan struct{} // closed when something happened; nil when nobody asked
+	keepMu   sync.Mutex    // one writes into the spool at a time
+	promise  func(stored *kgo.Record, err error)
+	renewed  map[string]uint64 // topic: the last in the order before it was met anew
+	renewing sync.WaitGroup
 }
 
 func (x *sender) start(p *Producer) {
-	x.p, x.lanes, x.loose = p, make(map[laneName]*lane), &lane{}
+	x.p, x.lanes, x.loose, x.renewed = p, make(map[laneName]*lane), &lane{}, make(map[string]uint64)
 	x.queued = make(chan struct{}, 1)
 	x.timer = time.AfterFunc(time.Hour, x.expire)
 	x.timer.Stop()
@@ -266,6 +269,9 @@ func (x *sender) land(s *sending, ack Ack, err error) {
 	s.flying = false
 	s.lane.flying--
 	x.p.landedDrained(s)
+	if errors.Is(err, kerr.UnknownTopicID) {
+		x.renew(s)
+	}
 	if err != nil {
 		err = failure(s.wire.Topic, time.Since(s.since), err)
 	}
