@@ -60,7 +60,7 @@ func dlqTopicView() output.View[dlq.Topic] {
 		Name:  func(t dlq.Topic) string { return t.Name },
 		Empty: "there are no dead-letter topics",
 		Columns: []output.Column[dlq.Topic]{
-			{Name: "TOPIC", Value: func(t dlq.Topic) string { return t.Name }},
+			{Name: "TOPIC", Whole: true, Value: func(t dlq.Topic) string { return t.Name }},
 			{
 				Name: "PENDING", Value: func(t dlq.Topic) string { return strconv.FormatInt(t.Pending, 10) },
 				Style: func(st iostreams.Style, t dlq.Topic, cell string) string {

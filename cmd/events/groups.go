@@ -58,7 +58,7 @@ func consumerGroupView() output.View[consumerGroup] {
 		Name:  func(g consumerGroup) string { return g.Name },
 		Empty: "the cluster has no consumer groups",
 		Columns: []output.Column[consumerGroup]{
-			{Name: "GROUP", Value: func(g consumerGroup) string { return g.Name }},
+			{Name: "GROUP", Whole: true, Value: func(g consumerGroup) string { return g.Name }},
 			{Name: "STATE", Value: func(g consumerGroup) string { return g.State }, Style: styleState},
 			{Name: "PROTOCOL", Value: consumerGroup.protocol},
 			{Name: "MEMBERS", Value: func(g consumerGroup) string { return strconv.Itoa(len(g.Members)) }},
@@ -127,7 +127,7 @@ func rate(perSecond float64) string { return strconv.FormatFloat(perSecond, 'f',
 
 func groupPartitionView() output.View[events.GroupPartition] {
 	return output.View[events.GroupPartition]{Columns: []output.Column[events.GroupPartition]{
-		{Name: "TOPIC", Value: func(p events.GroupPartition) string { return p.Topic }},
+		{Name: "TOPIC", Whole: true, Value: func(p events.GroupPartition) string { return p.Topic }},
 		{Name: "PARTITION", Value: func(p events.GroupPartition) string { return strconv.Itoa(int(p.Partition)) }},
 		{Name: "COMMITTED", Value: func(p events.GroupPartition) string { return offset(p.Committed) }},
 		{Name: "END", Value: func(p events.GroupPartition) string { return offset(p.End) }},

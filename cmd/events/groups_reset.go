@@ -176,7 +176,7 @@ func runGroupsReset(ctx context.Context, opts *GroupsResetOptions) error {
 
 func plannedOffsetView() output.View[events.PlannedOffset] {
 	return output.View[events.PlannedOffset]{Columns: []output.Column[events.PlannedOffset]{
-		{Name: "TOPIC", Value: func(o events.PlannedOffset) string { return o.Topic }},
+		{Name: "TOPIC", Whole: true, Value: func(o events.PlannedOffset) string { return o.Topic }},
 		{Name: "PARTITION", Value: func(o events.PlannedOffset) string { return strconv.Itoa(int(o.Partition)) }},
 		{Name: "BEFORE", Value: func(o events.PlannedOffset) string { return offset(o.Before) }},
 		{Name: "AFTER", Value: func(o events.PlannedOffset) string { return offset(o.After) }},

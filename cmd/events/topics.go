@@ -34,7 +34,7 @@ func NewCmdTopics(f *app.Factory) *cobra.Command {
 func topicView() output.View[events.Topic] {
 	return output.View[events.Topic]{
 		Columns: []output.Column[events.Topic]{
-			{Name: "TOPIC", Value: func(t events.Topic) string { return t.Name }},
+			{Name: "TOPIC", Whole: true, Value: func(t events.Topic) string { return t.Name }},
 			{Name: "KIND", Value: func(t events.Topic) string { return string(t.Kind) }},
 			{Name: "PARTITIONS", Value: func(t events.Topic) string { return strconv.Itoa(len(t.Partitions)) }},
 			{Name: "REPLICAS", Value: func(t events.Topic) string { return strconv.Itoa(t.Replicas) }},

@@ -105,7 +105,7 @@ func TestWholeColumnsGiveWayLast(t *testing.T) {
 		{Name: "ADDRESS", Whole: true, Value: func(string) string { return address }},
 		{Name: "TEXT", Value: func(text string) string { return text }},
 	}}
-	for width, want := range map[int]string{80: address, 40: address, 20: address[:11]} {
+	for width, want := range map[int]string{80: address, 40: address, 20: "[2001…:50051"} {
 		ios, _, out, _ := iostreams.Test()
 		ios.SetTTY(false, true, false)
 		ios.SetWidth(width)

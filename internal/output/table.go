@@ -104,7 +104,11 @@ func writeHeader[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T],
 func writeRow[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T], widths []int, item T, row []string) error {
 	cells := make([]string, len(cols))
 	for j, c := range cols {
-		cells[j] = pad(row[j], widths[j], j == len(cols)-1)
+		text := row[j]
+		if c.Whole {
+			text = shorten(text, widths[j])
+		}
+		cells[j] = pad(text, widths[j], j == len(cols)-1)
 		if c.Style != nil {
 			cells[j] = c.Style(ios.Style(), item, cells[j])
 		}
@@ -115,6 +119,17 @@ func writeRow[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T], wi
 func writeLine(w io.Writer, cells []string) error {
 	_, err := fmt.Fprintln(w, strings.Join(cells, strings.Repeat(" ", gap)))
 	return err
+}
+
+// shorten fits a name to width, and keeps its end, which tells it from its
+// neighbours: a.b.v1 from a.b.v1.dlq.
+func shorten(name string, width int) string {
+	over := ansi.StringWidth(name) - width
+	if over <= 0 || width < 2 {
+		return name
+	}
+	head := (width - 1) / 2
+	return ansi.Truncate(name, head, "") + ansi.TruncateLeft(name, head+over+1, "…")
 }
 
 // pad fits text to width; the last column gets no trailing spaces.
