@@ -32,7 +32,8 @@ func NewCmdTopicsCreate(f *app.Factory, runF func(*TopicsCreateOptions) error) *
 		Use:   "create NAME...",
 		Short: "Create topics, and their dead-letter topics",
 		Long: `Create topics whose names follow the conventions. Each gets its dead-letter topic
-with the same number of partitions, unless --dlq=false: consumers need it.`,
+with the same number of partitions, unless --dlq=false: consumers need it. One that
+is there already, as after its topic was deleted, stays as it is.`,
 		Example: "suokectl events topics create dev.auth-service.user-locked.v1 --partitions 3\n" +
 			"suokectl events topics create dev.auth-service.user-locked.v1 --if-absent\n" +
 			"suokectl events topics create dev.auth-service.user-unlocked.v1 --config retention.ms=86400000 --dry-run",
@@ -69,11 +70,13 @@ func runTopicsCreate(ctx context.Context, opts *TopicsCreateOptions) error {
 	}
 	conventions := client.Conventions()
 	var names []string
+	named := make(map[string]bool)
 	for _, name := range opts.Names {
 		if explained := conventions.ExplainTopic(name); explained.Err != nil {
 			return explained.Err
 		}
 		names = append(names, name)
+		named[name] = true
 		if dlq := conventions.DLQTopic(name); opts.DLQ && dlq != name {
 			names = append(names, dlq)
 		}
@@ -84,19 +87,19 @@ func runTopicsCreate(ctx context.Context, opts *TopicsCreateOptions) error {
 		}
 	}
 	for _, name := range names {
-		if err := createTopic(ctx, opts, client, name); err != nil {
+		if err := createTopic(ctx, opts, client, name, opts.IfAbsent || !named[name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func createTopic(ctx context.Context, opts *TopicsCreateOptions, client *events.Client, name string) error {
+func createTopic(ctx context.Context, opts *TopicsCreateOptions, client *events.Client, name string, mayExist bool) error {
 	topic := opts.Topic
 	topic.Name = name
 	err := client.CreateTopic(ctx, topic, opts.DryRun)
 	switch {
-	case errors.Is(err, events.ErrTopicExists) && opts.IfAbsent:
+	case errors.Is(err, events.ErrTopicExists) && mayExist:
 		opts.IO.Infof("%s exists already", name)
 	case err != nil:
 		return err

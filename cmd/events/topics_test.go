@@ -82,6 +82,8 @@ func TestTopicsRefuseBadInput(t *testing.T) {
 	s.run("topics", "create", fresh, "--replicas", "3").want(t, 1, "", "INVALID_REPLICATION_FACTOR")
 	s.run("topics", "create", fresh, "--config", "retention.msx=1").want(t, 1, "", "did you mean retention.ms?")
 	s.run("topics", "create", registered).want(t, 1, "", "exists already")
+	s.run("topics", "delete", registered).want(t, 0, "", "deleted") // its dead letters stay
+	s.run("topics", "create", registered, "--partitions", "2").want(t, 0, "", registered+".dlq exists already")
 	s.run("topics", "create", "dev.auth_service.x.v1").want(t, 1, "", "auth-service")
 	s.protected = true
 	for _, args := range [][]string{{"topics", "alter", registered, "--partitions", "9"}, {"topics", "delete", registered}, {"topics", "create", fresh}} {
@@ -100,6 +102,10 @@ func TestTopicsOnANarrowTerminal(t *testing.T) {
 	for _, args := range [][]string{{"topics", "list"}, {"topics", "describe", registered, "--window", "0"}, {"topics", "offsets", registered, "--at", "end"}, {"cluster"}} {
 		got := s.runWith(s.ctx, "", func(ios *iostreams.IOStreams) { ios.SetTTY(true, true, true); ios.SetWidth(60) }, args...)
 		got.want(t, 0, "", "")
+		if len(args) > 1 && args[1] == "list" {
+			got.want(t, 0, ".v1 ", "")
+			got.want(t, 0, ".v1.dlq ", "") // the end tells a topic from its dead letters
+		}
 		for line := range strings.Lines(got.out) {
 			if !strings.Contains(line, ": ") && len([]rune(line)) > 61 {
 				t.Errorf("%v: %d columns: %s", args, len([]rune(line)), line)
