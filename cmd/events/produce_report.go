@@ -2,6 +2,7 @@ package events
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,6 +109,20 @@ func outcomeOf(err error) string {
 	return outcomeNotSent
 }
 
+// topicError is what is wrong with the topic itself, whatever the record; nil
+// when it is not that.
+func topicError(err error) error {
+	var unknown *events.UnknownTopicError
+	var name *spec.TopicError
+	switch {
+	case errors.As(err, &unknown):
+		return unknown
+	case errors.As(err, &name):
+		return name
+	}
+	return nil
+}
+
 // isKept reports that an event was not acknowledged and is in the spool, and
 // so is no reason to end the run.
 func isKept(err error) bool {
@@ -156,7 +171,7 @@ func reportView(dryRun bool) output.View[productionReport] {
 		Columns: []output.Column[productionReport]{
 			{Name: "TOPIC", Value: func(r productionReport) string { return r.Topic }},
 			{Name: good, Value: func(r productionReport) string { return fmt.Sprint(r.Acked) }},
-			{Name: "LINES", Value: func(r productionReport) string { return r.AckedLines }},
+			{Name: "LINES", Value: func(r productionReport) string { return cmp.Or(r.AckedLines, "-") }},
 			{Name: "REJECTED", Value: count(outcomeRejected)},
 			{Name: "UNKNOWN", Value: count(outcomeUnknown)},
 			{Name: "NOT SENT", Value: count(outcomeNotSent)},

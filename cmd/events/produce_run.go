@@ -180,6 +180,11 @@ func (p *production) note(sequence int, item *intake.Item, err error) {
 		p.report.acked(item.Line)
 		return
 	}
+	if topic := topicError(err); topic != nil { // every other record would meet it too
+		p.stopped = firstError(p.stopped, topic)
+		p.report.problem(lineProblem{Line: item.Line, Outcome: outcomeNotSent, Error: topic.Error()})
+		return
+	}
 	err = p.producer.explain(err)
 	outcome := outcomeOf(err)
 	if outcome == outcomeRejected || isKept(err) {
