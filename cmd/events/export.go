@@ -159,7 +159,11 @@ func (o *ExportOptions) export(ctx context.Context, client *events.Client, optio
 	} else {
 		h, end, err = archive.Export(ctx, client, file, options)
 	}
-	return h, end, errors.Join(err, closeSynced(file))
+	err = errors.Join(err, closeSynced(file))
+	if err != nil && !o.Resume && end.Blocks == 0 { // there is nothing to go on with
+		err = errors.Join(err, os.Remove(o.File))
+	}
+	return h, end, err
 }
 
 // closeSynced closes a file that is on the disk.
