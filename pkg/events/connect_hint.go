@@ -18,7 +18,10 @@ func connectHint(cfg Config, reason ConnectReason, err error) string {
 		if cfg.TLS != nil {
 			return "the address swallows packets, or the broker speaks plaintext there and waits: is TLS meant to be on?"
 		}
-		return "the address swallows packets (firewall, wrong network), or the broker is stuck"
+		if isDial(err) {
+			return "the address swallows packets (firewall, wrong network)"
+		}
+		return "something took the connection and says nothing: is it a Kafka broker, and not the port of another service? Or the broker is stuck"
 	case ReasonPlaintext:
 		return "the broker probably speaks plaintext there: switch TLS off, or use its TLS port"
 	case ReasonSecured:

@@ -64,7 +64,7 @@ func TestConnectErrorsSayWhatToDo(t *testing.T) {
 		within  time.Duration
 	}{
 		"refused":                {refusingAddress(t), nil, "connection refused", "nothing listens there", time.Second},
-		"black hole":             {listen(t, func(net.Conn) {}), nil, "no answer", "swallows packets", 2 * time.Second},
+		"black hole":             {listen(t, func(net.Conn) {}), nil, "no answer", "says nothing", 2 * time.Second},
 		"hangs up":               {listen(t, func(c net.Conn) { _ = c.Close() }), nil, "closed the connection", "is TLS missing?", 2 * time.Second},
 		"plaintext to TLS":       {web.Listener.Addr().String(), nil, "", "is TLS missing?", 2 * time.Second},
 		"TLS to plaintext":       {lab.Addrs()[0], secure, "", "speaks plaintext", 2 * time.Second},
