@@ -124,7 +124,7 @@ func typed(cmd *cobra.Command) {
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		if err := errors.Join(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
-			return &failure.UsageError{Err: err}
+			return &failure.UsageError{Err: togetherError(err)}
 		}
 		if before != nil {
 			return before(cmd, args)
@@ -154,6 +154,16 @@ func flagError(cmd *cobra.Command, err error) error {
 		return failure.WithHint(usage, "did you mean --"+near+"?")
 	}
 	return failure.WithHint(usage, fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath()))
+}
+
+// togetherError says in words which flags exclude one another.
+func togetherError(err error) error {
+	_, set, found := strings.Cut(err.Error(), "none of the others can be; [")
+	set, _, closed := strings.Cut(set, "]")
+	if !found || !closed {
+		return err
+	}
+	return fmt.Errorf("--%s cannot be used together", strings.Join(strings.Fields(set), " and --"))
 }
 
 // argumentError names the arguments where cobra only counts them.
