@@ -138,6 +138,8 @@ func TestEmit(t *testing.T) {
 	s.run(append(emit, `{"a":1}`, "--key", "k", "--correlation-id", "r-1", "-o", "json")...).want(t, 0, `"offset": 0`, "")
 	s.runWith(s.ctx, `{"b":2}`, func(*iostreams.IOStreams) {}, append(emit, "-")...).want(t, 0, "OFFSET:", "")
 	s.run(append(emit, `{}`, "--dry-run")...).want(t, 0, `"source":"auth-service"`, "would be produced to "+registered)
+	s.run(append(emit, `{}`, "--dry-run", "--jq", ".meta.source")...).want(t, 0, "auth-service\n", "")
+	s.run(append(emit, `{}`, "--dry-run", "-o", "yaml")...).want(t, 0, "  source: auth-service\n", "")
 	s.run(append(emit, `{a}`)...).want(t, 2, "", "not JSON")
 	s.run("emit", "user-registered").want(t, 2, "", "--service and --data")
 	s.run("emit", "UserRegistered", "--service", "auth-service", "--data", "{}").want(t, 1, "", "user-registered")

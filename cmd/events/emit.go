@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -110,7 +111,7 @@ func runEmit(ctx context.Context, opts *EmitOptions) error {
 
 // rehearse does all but producing the event.
 func (o *EmitOptions) rehearse(ctx context.Context, client *events.Client) error {
-	_, record, err := client.BuildRecord(ctx, o.Event)
+	id, record, err := client.BuildRecord(ctx, o.Event)
 	validate, encode := o.checks()
 	if err == nil && validate != nil {
 		err = validate(ctx, record.Topic, record.Value)
@@ -122,7 +123,11 @@ func (o *EmitOptions) rehearse(ctx context.Context, client *events.Client) error
 		return err
 	}
 	o.IO.Infof("would be produced to %s", record.Topic)
-	return output.Text(o.IO, "%s\n", o.IO.Clean(string(record.Value)))
+	view := output.View[json.RawMessage]{Name: func(json.RawMessage) string { return id }}
+	return output.One(o.IO, o.Output, view, json.RawMessage(record.Value), func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, o.IO.Clean(string(record.Value)))
+		return err
+	})
 }
 
 // checks returns what holds the event to its schema; encoding does so by itself.
