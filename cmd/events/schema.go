@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 
@@ -108,6 +109,9 @@ func readInput(ios *iostreams.IOStreams, name string) ([]byte, error) {
 	in := ios.In
 	if name != "-" {
 		file, err := os.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, failure.Usagef("there is no file %s", name)
+		}
 		if err != nil {
 			return nil, err
 		}

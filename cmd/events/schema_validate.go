@@ -123,7 +123,7 @@ func (o *SchemaValidateOptions) hold(ctx context.Context, registry *schema.Regis
 		}
 		count++
 		if err != nil { // where the next event begins cannot be known
-			return count, append(found, misfit{file, count, schema.Problem{Path: "$", Message: "not a JSON value: " + err.Error()}}), nil
+			return count, append(found, misfit{file, count, schema.Problem{Path: "$", Message: "not a JSON value, and the rest of the file is not read: " + err.Error()}}), nil
 		}
 		var invalid *schema.ValidationError
 		switch err := registry.ValidateVersion(ctx, o.Subject, o.Version, o.Scope, event); {
