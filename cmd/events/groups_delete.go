@@ -64,8 +64,12 @@ func runGroupsDelete(ctx context.Context, opts *GroupsDeleteOptions) error {
 			return fmt.Errorf("nothing was deleted: %w", &events.LiveGroupError{Group: g.Name, State: g.State, Members: g.Members})
 		}
 	}
-	if err := output.List(opts.IO, opts.Output, consumerGroupView(), withTrends(groups, nil)); err != nil || opts.DryRun {
+	if err := output.List(opts.IO, opts.Output, consumerGroupView(), withTrends(groups, nil)); err != nil {
 		return err
+	}
+	if opts.DryRun {
+		opts.IO.Infof("%s would be deleted", plural(len(groups), "group"))
+		return nil
 	}
 	if err := opts.Guard(ctx, "delete "+plural(len(groups), "group")+": "+strings.Join(opts.Names, ", ")); err != nil {
 		return err

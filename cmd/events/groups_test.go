@@ -71,7 +71,7 @@ func TestGroups(t *testing.T) {
 	s.run("groups", "list").want(t, 0, "10\n", "")
 
 	s.run("groups", "delete", "billing", "nothing").want(t, 1, "", "group nothing does not exist")
-	s.run("groups", "delete", "billing", "--dry-run").want(t, 0, "billing", "")
+	s.run("groups", "delete", "billing", "--dry-run").want(t, 0, "billing", "1 group would be deleted")
 	s.run("groups", "delete", "billing", "-o", "name").want(t, 0, "billing\n", "billing deleted")
 	s.run("groups", "list").want(t, 0, "", "no consumer groups")
 }
