@@ -171,3 +171,50 @@ func TestATopicMadeAnewIsReadFromItsStart(t *testing.T) {
 	w.eventually("the new ones are handled", func() bool { return again.handled[0].Load() == 7 })
 	again.end()
 }
+
+// TestAProducerFindsTheTopicMadeAnew: what it says of events that are sent meanwhile is true, and later ones are stored.
+func TestAProducerFindsTheTopicMadeAnew(t *testing.T) {
+	t.Parallel()
+	w := newConsumerWorld(t)
+	p, err := w.client.NewProducer(w.ctx, events.ProducerOptions{})
+	w.must(err)
+	defer func() { _ = p.Close(context.Background()) }()
+	acked := map[int64]bool{}
+	produce := func() error {
+		e, err := p.Emit(w.ctx, events.NewEvent{Env: "test", Service: "g" + w.group[:8], Type: "thing-happened", Version: "v1", Key: "k", Data: []byte("{}")})
+		if err == nil {
+			acked[e.Offset] = true
+		}
+		return err
+	}
+	w.eventually("the topic is there", func() bool {
+		_, err := w.client.Topics(w.ctx, w.topic)
+		return err == nil
+	})
+	w.must(produce())
+	_, err = w.admin.DeleteTopic(w.ctx, w.topic)
+	w.must(err)
+	w.eventually("it is gone", func() bool {
+		_, err := w.admin.CreateTopic(w.ctx, 2, 1, nil, w.topic)
+		return err == nil
+	})
+	clear(acked)
+	w.eventually("the new one is met", func() bool {
+		err := produce()
+		var rejected *events.RejectedError
+		if err != nil && !errors.As(err, &rejected) {
+			t.Errorf("meanwhile: %v", err)
+		}
+		return err == nil
+	})
+	for range 20 {
+		w.must(produce())
+	}
+	ends, err := w.admin.ListEndOffsets(w.ctx, w.topic)
+	w.must(err)
+	stored := int64(0)
+	ends.Each(func(o kadm.ListedOffset) { stored += o.Offset })
+	if stored != int64(len(acked)) {
+		t.Errorf("%d are stored, and %d were acknowledged", stored, len(acked))
+	}
+}
