@@ -51,6 +51,7 @@ type Stats struct {
 	Skipped      int64 `json:"skipped"`    // no handler for their type
 	Duplicates   int64 `json:"duplicates"` // passed by WithIdempotence
 	DeadLettered int64 `json:"dead_lettered"`
+	Lost         int64 `json:"lost"` // offsets that retention took before they were read
 	Rebalances   int64 `json:"rebalances"`
 	// InFlight are the events that were fetched and are not done.
 	InFlight int64 `json:"in_flight"`
@@ -194,7 +195,7 @@ func (c *Consumer) poll(ctx context.Context) error {
 			err = c.judge(fetches)
 		}
 		if ctx.Err() == nil && err == nil {
-			fetches.EachPartition(c.queue.deliver)
+			err = c.deliver(fetches)
 		}
 		c.kafka.AllowRebalance()
 		if err != nil {

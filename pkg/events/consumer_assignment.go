@@ -21,6 +21,7 @@ type assignment struct {
 	tracker tracker
 	lines   map[string]*line // by key
 	parked  map[*line]struct{}
+	next    int64         // the offset behind the last that was fetched; 0 before the first
 	open    int           // records that are not done
 	running int           // handlers under way
 	high    int64         // the end of the partition when it was last fetched

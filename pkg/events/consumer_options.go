@@ -56,7 +56,6 @@ func newConsumerOptions(options []ConsumerOption) (consumerOptions, error) {
 	o := consumerOptions{
 		handlers: map[string]Handler{}, workers: spec.ConsumerWorkers, retries: spec.Retries,
 		drain: DefaultDrainTimeout, session: DefaultSessionTimeout, commit: DefaultCommitInterval,
-		problem: func(e *FetchError) error { return e },
 		backoff: resilience.Backoff{First: 100 * time.Millisecond, Factor: 2, Max: 30 * time.Second, Jitter: spec.BackoffJitter},
 	}
 	for _, option := range options {
@@ -203,7 +202,8 @@ func WithNextGeneration() ConsumerOption { return func(o *consumerOptions) { o.n
 
 // OnProblem has f judge why a partition or a topic is not fetched from: nil goes
 // on with the others, an error ends [Consumer.Run]. It may be told of the same
-// again and again. Without it every [*FetchError] ends Run.
+// again and again. Without it every [*FetchError] ends Run, but for a [*LostError],
+// which is told once and only counted then.
 func OnProblem(f func(*FetchError) error) ConsumerOption {
 	return func(o *consumerOptions) { o.problem = f }
 }

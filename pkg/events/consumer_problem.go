@@ -15,7 +15,8 @@ import (
 // it: the topic was deleted, or deleted and created again; reading it is not
 // allowed; an answer is larger than the Kafka client reads, which is 100 MiB; or,
 // as a [*kgo.ErrDataLoss], what was not read yet is gone, by retention or a
-// leader that did not have it.
+// leader that did not have it. With a [*LostError] it is fetched from, behind what
+// is lost.
 type FetchError struct {
 	Topic     string
 	Partition int32
@@ -68,6 +69,9 @@ func (c *Consumer) judge(fetches kgo.Fetches) error {
 			continue
 		}
 		problem := &FetchError{Topic: e.Topic, Partition: e.Partition, Err: e.Err}
+		if c.opts.problem == nil {
+			return problem
+		}
 		if err := guard("OnProblem", func() error { return c.opts.problem(problem) }); err != nil {
 			return err
 		}

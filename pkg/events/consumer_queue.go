@@ -78,10 +78,11 @@ func (q *queue) look() {
 }
 
 // deliver takes in what was fetched of a partition, which is this member's: no
-// rebalance comes between a poll and what is done with it.
-func (q *queue) deliver(p kgo.FetchTopicPartition) {
+// rebalance comes between a poll and what is done with it. It returns what was
+// deleted before it could be fetched.
+func (q *queue) deliver(p kgo.FetchTopicPartition) *LostError {
 	if len(p.Records) == 0 {
-		return
+		return nil
 	}
 	tasks := make([]task, len(p.Records))
 	q.mu.Lock()
@@ -93,7 +94,9 @@ func (q *queue) deliver(p kgo.FetchTopicPartition) {
 		q.assigned[of] = a
 	}
 	a.high = p.HighWatermark
+	lost := q.lost(a, p)
 	q.measured(a, func() { a.deliver(p.Records, tasks, q.begin) })
+	return lost
 }
 
 // begin puts a line at the end of those that wait for a worker.

@@ -174,14 +174,72 @@ func TestRetentionMovesTheStart(t *testing.T) {
 	offsets.AddOffset(registered, 0, 12, -1)
 	_, err = admin.DeleteRecords(c.ctx, offsets)
 	c.must(err)
-	c.consume(after.handle)
+	var told []string
+	r = c.consume(after.handle, events.OnProblem(func(e *events.FetchError) error {
+		told = append(told, e.Error())
+		return nil
+	}))
 	eventually(c.ctx, t, "the rest is committed", func() bool { return c.committed("g", 0) == 20 })
+	r.end()
+	want := "fetch " + registered + " partition 0: the events at offsets 5 to 11 were deleted before they were read"
+	if !slices.Equal(told, []string{want}) || r.Stats().Lost != 7 {
+		t.Errorf("told of %q, lost %d", told, r.Stats().Lost)
+	}
 	var got []int64
 	for _, d := range after.all() {
 		got = append(got, d.Offset)
 	}
 	if !slices.Equal(got, []int64{12, 13, 14, 15, 16, 17, 18, 19}) {
 		t.Errorf("handled %v", got)
+	}
+	c.putMany(client, 0, "a", 20, 15)
+	offsets = kadm.Offsets{}
+	offsets.AddOffset(registered, 0, 30, -1)
+	_, err = admin.DeleteRecords(c.ctx, offsets)
+	c.must(err)
+	r = c.consume(after.handle) // without a hook it counts them, and goes on
+	eventually(c.ctx, t, "the last are committed", func() bool { return c.committed("g", 0) == 35 })
+	r.end()
+	if s := r.Stats(); s.Lost != 10 || s.Handled != 5 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// TestRetentionOvertakesAConsumer that is slow: it is told what it lost, once.
+func TestRetentionOvertakesAConsumer(t *testing.T) {
+	c := newTroubledConsumers(t)
+	client := c.raw()
+	c.putMany(client, 0, "a", 0, 5)
+	var j journal
+	lost := make(chan *events.LostError, 10)
+	r := c.consume(j.handle, events.OnProblem(func(e *events.FetchError) error {
+		if l, ok := errors.AsType[*events.LostError](e); ok {
+			lost <- l
+		}
+		return nil
+	}))
+	eventually(c.ctx, t, "five are committed", func() bool { return c.committed("g", 0) == 5 })
+	r.Pause()
+	// What is fetched ahead is held back until the consumer goes on.
+	c.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.KafkaStorageError, Count: 3})
+	c.putMany(client, 0, "a", 5, 15)
+	admin, err := c.client.Admin(c.ctx)
+	c.must(err)
+	var offsets kadm.Offsets
+	offsets.AddOffset(registered, 0, 12, -1)
+	_, err = admin.DeleteRecords(c.ctx, offsets)
+	c.must(err)
+	r.Resume()
+	eventually(c.ctx, t, "the rest is committed", func() bool { return c.committed("g", 0) == 20 })
+	r.end()
+	seen := len(j.all())
+	close(lost)
+	gone := int64(0)
+	for l := range lost {
+		gone += l.Until - l.From
+	}
+	if gone != r.Stats().Lost || int64(seen)+gone != 20 {
+		t.Errorf("handled %d, told of %d, lost %d: want 20 in all", seen, gone, r.Stats().Lost)
 	}
 }
 

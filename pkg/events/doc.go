@@ -74,6 +74,10 @@
 // What is fetched and not done is bounded over all partitions; one that is full,
 // since its first event does not come to an end, waits while the others go on.
 //
+// What retention deletes before the group has read it cannot be handled any more.
+// The consumer goes on behind it, counts it in [Stats], and tells [OnProblem] by a
+// [*LostError] which offsets it was.
+//
 // Since events can come again, handlers must be idempotent. [WithIdempotence]
 // remembers the last ids in memory. For an effect that must happen once there is
 // [OnTx] with a [Store]: package once keeps effect and mark in one transaction of
