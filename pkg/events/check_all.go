@@ -60,9 +60,10 @@ func (c *checker) checkPart(ctx context.Context, records []Record, p checkedPart
 	var name string
 	var topic *topicVerdict // of that name, once it is known to be good
 	for i := range p.verdicts {
-		r, err := &records[p.from+i], error(nil)
+		r := &records[p.from+i]
 		if topic == nil || r.Topic != name {
 			name = r.Topic
+			var err error
 			if topic, err = c.topic(ctx, name); err != nil {
 				topic, p.verdicts[i].err = nil, err
 				continue
