@@ -12,22 +12,27 @@ import (
 	"github.com/suokelife/suokectl/pkg/events/spool"
 )
 
-// producesWithoutReplicas has two of three brokers down where two copies are wanted: the last one may have an event, and
-// nobody may be told that it is stored, nor that it is not. Once they are back, the spool sends the same event.
+// producesWithoutReplicas has one of three brokers down where three copies are wanted: an event is refused, and that is
+// said. With two down where two are wanted the last one may have it: nobody may be told that it is stored, nor that it is
+// not. Once they are back, the spool sends the same event.
 func (w *brokersWorld) producesWithoutReplicas() {
-	const topic, sent = "test.replicated-service.thing-happened.v1", 5
+	const topic, strict, sent = "test.replicated-service.thing-happened.v1", "test.strict-service.thing-happened.v1", 5
 	w.create(topic, "min.insync.replicas", "2")
+	w.create(strict, "min.insync.replicas", "3")
 	partition := w.partitions(topic)[0]
 	down := slices.DeleteFunc(slices.Clone(partition.Replicas), func(id int32) bool { return id == partition.Leader })
-	for _, id := range down {
-		w.kafka.Node(id).Kill()
+	plain, err := w.client.NewProducer(w.ctx, events.ProducerOptions{AckTimeout: 2 * time.Second})
+	w.must(err)
+	w.kill(down[0], strict)
+	_, refused := plain.Produce(w.ctx, w.replicated(strict, w.partitions(strict)[0].Partition, "refused", 0))
+	if !errors.Is(refused, events.ErrNotSent) {
+		w.t.Errorf("with two of three copies in sync: %v", refused)
 	}
+	w.kafka.Node(down[1]).Kill() // from now on nobody notices who is down
 
 	kept, err := spool.Open(w.t.TempDir(), spool.Options{})
 	w.must(err)
 	patient, err := w.client.NewProducer(w.ctx, events.ProducerOptions{Spool: kept, AckTimeout: 2 * time.Second})
-	w.must(err)
-	plain, err := w.client.NewProducer(w.ctx, events.ProducerOptions{AckTimeout: 2 * time.Second})
 	w.must(err)
 	for n := range sent {
 		_, err := patient.Produce(w.ctx, w.replicated(topic, partition.Partition, "spooled", n))
@@ -47,7 +52,7 @@ func (w *brokersWorld) producesWithoutReplicas() {
 	if lost == nil {
 		w.t.Error("acknowledged by one copy, where two are wanted")
 	}
-	w.t.Logf("with no spool: %v", lost)
+	w.t.Logf("one copy missing: %v; two, with no spool: %v", refused, lost)
 
 	w.restore(topic, down...)
 	drained, err := patient.Drain(w.ctx)
@@ -56,6 +61,9 @@ func (w *brokersWorld) producesWithoutReplicas() {
 	w.must(plain.Close(w.ctx))
 	if drained.Left != 0 {
 		w.t.Errorf("drained: %+v", drained)
+	}
+	if ids := w.ids(strict); len(ids) > 0 {
+		w.t.Errorf("stored %v: %v", ids, refused)
 	}
 	var spooled []string
 	for _, id := range w.ids(topic) {

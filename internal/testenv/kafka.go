@@ -40,7 +40,7 @@ type KafkaServer struct {
 	home string // the jars
 	dir  string // configuration, log and data
 	id   int
-	heap string // the most that the JVM takes for objects
+	jvm  []string // its flags
 	proc *process
 }
 
@@ -105,7 +105,7 @@ func startKafka(home, dir string, more ...listener) (*KafkaServer, error) {
 }
 
 func newKafka(home, dir string, id, port int) *KafkaServer {
-	return &KafkaServer{Brokers: []string{loopback(port)}, home: home, dir: dir, id: id, heap: "1g"}
+	return &KafkaServer{Brokers: []string{loopback(port)}, home: home, dir: dir, id: id, jvm: []string{"-Xmx1g"}}
 }
 
 // A quorum is the ports on which the nodes of a cluster, from 1 on, are its
@@ -167,8 +167,8 @@ group.consumer.min.heartbeat.interval.ms=1000
 func (s *KafkaServer) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *KafkaServer) start() error {
-	proc, err := launch(s.dir, "kafka", exec.Command("java", "-Xmx"+s.heap, "-cp", s.home+"/*",
-		"-Dlog4j2.configurationFile="+s.path("log4j2.properties"), "kafka.Kafka", s.path("server.properties")))
+	proc, err := launch(s.dir, "kafka", exec.Command("java", append(slices.Clone(s.jvm), "-cp", s.home+"/*",
+		"-Dlog4j2.configurationFile="+s.path("log4j2.properties"), "kafka.Kafka", s.path("server.properties"))...))
 	if err != nil {
 		return err
 	}

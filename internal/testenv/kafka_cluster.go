@@ -37,7 +37,7 @@ func KafkaBrokers(t testing.TB) *KafkaCluster {
 	controllers, ports := quorum{freePort(), freePort(), freePort()}, quorum{freePort(), freePort(), freePort()}
 	for i, port := range ports {
 		node := newKafka(home, filepath.Join(t.TempDir(), fmt.Sprint("node-", i+1)), i+1, port)
-		node.heap = "256m"
+		node.jvm = []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"} // quick to start, three at a time
 		cluster.Nodes = append(cluster.Nodes, node)
 		cluster.Brokers = append(cluster.Brokers, node.Brokers...)
 	}
