@@ -17,10 +17,10 @@ const (
 )
 
 // What a broker sends at once, before decompression, which makes about ten times
-// as much of JSON. More is not faster: polls are small.
+// as much of JSON. Less is slower for large events: a fetch brings few of them.
 const (
-	fetchPartitionBytes = 256 << 10
-	fetchBytes          = 4 << 20
+	fetchPartitionBytes = 1 << 20
+	fetchBytes          = 8 << 20
 	// fetchWait is how long a broker holds a fetch while there is nothing new, as
 	// for Kafka's own consumer: a partition that is resumed meanwhile waits for it.
 	fetchWait = 500 * time.Millisecond
