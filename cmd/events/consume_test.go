@@ -35,6 +35,7 @@ func TestConsumeShowsBytesAsTheyAre(t *testing.T) {
 		"duplicate keys": {[]byte(`{"a":1,"a":2}`), `{"a":1,"a":2}`},
 		"not UTF-8":      {[]byte("\xff\xfe"), "(binary, 2 bytes)"},
 		"framed":         {[]byte("\x00\x00\x00\x00\x07{}"), "(schema 7, 2 bytes)"},
+		"no id":          {[]byte("\x00\xff\xfe\xfd\xfc{}"), "(binary, 7 bytes)"},
 		"empty":          {[]byte{}, "(empty)"},
 		"tombstone":      {nil, "(tombstone)"},
 		"deep":           {bytes.Repeat([]byte("["), 20_000), "[["},

@@ -44,7 +44,7 @@ func cellOfText(text []byte, null string) string {
 		return null
 	case len(text) == 0:
 		return "(empty)"
-	case text[0] == 0 && len(text) > 4:
+	case len(text) > 4 && text[0] == 0 && text[1] < 0x80: // ids are not negative
 		return fmt.Sprintf("(schema %d, %d bytes)", binary.BigEndian.Uint32(text[1:]), len(text)-5)
 	case !utf8.Valid(text):
 		return fmt.Sprintf("(binary, %d bytes)", len(text))

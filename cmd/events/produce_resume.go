@@ -95,7 +95,7 @@ func openResume(dir string, state resumeState) (f *resumeFile, earlier *resumeSt
 func (f *resumeFile) goOn(earlier *resumeState, wanted bool, tell func(format string, args ...any)) error {
 	switch {
 	case earlier == nil && wanted:
-		tell("nothing of %s was left to be produced: beginning at line 1", f.state.File)
+		tell("no run of %s was broken off: beginning at line 1", f.state.File)
 	case earlier == nil:
 	case !wanted:
 		tell("an earlier run over %s ended before line %d; --resume goes on there", f.state.File, earlier.Next.Line+1)

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -14,7 +15,8 @@ import (
 // Topic is what is known of a topic.
 type Topic struct {
 	Name string `json:"name"`
-	// ID changes when a topic is deleted and made again.
+	// ID changes when a topic is deleted and made again. It is written as Kafka's
+	// own tools write it.
 	ID string `json:"id"`
 	// Kind is events, dead-letters, parked, or unknown when the name does not
 	// follow the conventions.
@@ -130,7 +132,7 @@ func (c *Client) TopicNames(ctx context.Context) ([]string, error) {
 }
 
 func (c *Client) newTopic(d kadm.TopicDetail, ends ends) Topic {
-	t := Topic{Name: d.Topic, ID: d.ID.String(), Replicas: d.Partitions.NumReplicas(), Internal: d.IsInternal,
+	t := Topic{Name: d.Topic, ID: base64.RawURLEncoding.EncodeToString(d.ID[:]), Replicas: d.Partitions.NumReplicas(), Internal: d.IsInternal,
 		Kind: c.cfg.Conventions.ExplainTopic(d.Topic).Kind, Partitions: []Partition{}}
 	for _, p := range d.Partitions.Sorted() {
 		e, err := ends.of(d.Topic, p.Partition)
