@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -196,6 +197,9 @@ func (c *consumption) tell(ctx context.Context, result events.ScanResult) {
 		}
 		ios.Infof("records read: %d; the next ones are partition %s", result.Records, strings.Join(places, ", "))
 	}
+	if places := c.opts.Places; places.From != "" && places.Until != "" && ctx.Err() == nil && isEmpty(result) {
+		ios.Infof("there is nothing from %s until %s; `suokectl events topics offsets %s` tells what there is", places.From, places.Until, c.opts.Topic)
+	}
 	if result.HeldBack > 0 && c.opts.Places.Until != "" {
 		ios.Infof("%d offsets at the end were left out: a transaction is open there", result.HeldBack)
 	}
@@ -203,6 +207,11 @@ func (c *consumption) tell(ctx context.Context, result events.ScanResult) {
 		ios.Infof("%d offsets were deleted by retention before they could be read", result.Expired)
 	}
 	c.filter.tell(ios)
+}
+
+// isEmpty reports that a read passed no offset, read or not.
+func isEmpty(result events.ScanResult) bool {
+	return len(result.Partitions) > 0 && !slices.ContainsFunc(result.Partitions, func(p events.ScanPartition) bool { return p.Next > p.From })
 }
 
 // isClosedPipe reports that whoever read our output has gone, as head does.
