@@ -43,7 +43,7 @@ func main() {
 	if len(os.Args) == 4 && os.Args[1] == floorArg {
 		exit(floor(context.Background(), os.Args[2], os.Args[3]))
 	}
-	if printed, err := topic.Printed(context.Background()); printed {
+	if printed, err := topic.Printed(context.Background(), os.Stdout); printed {
 		exit(err)
 	}
 	var o options

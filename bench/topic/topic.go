@@ -6,8 +6,10 @@ package topic
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -64,13 +66,13 @@ func await(ctx context.Context, brokers, name string, partitions int) error {
 // printArg makes a benchmark print a topic.
 const printArg = "print-topic"
 
-// Printed prints a topic when [Examine] has started the program for that, and
+// Printed prints a topic to out when [Examine] has started the program for that, and
 // says so. A benchmark asks it first.
-func Printed(ctx context.Context) (yes bool, err error) {
+func Printed(ctx context.Context, out io.Writer) (yes bool, err error) {
 	if len(os.Args) != 4 || os.Args[1] != printArg {
 		return false, nil
 	}
-	return true, values(ctx, os.Args[2], os.Args[3], os.Stdout)
+	return true, values(ctx, os.Args[2], os.Args[3], out)
 }
 
 // Examine reads the committed values of a topic from end to end, in a process of
@@ -81,7 +83,8 @@ func Examine(ctx context.Context, brokers, name string) (harness.Evidence, error
 		return harness.Evidence{}, err
 	}
 	reader := exec.CommandContext(ctx, self, printArg, brokers, name)
-	reader.Stderr = os.Stderr
+	var said bytes.Buffer
+	reader.Stderr = &said
 	out, err := reader.StdoutPipe()
 	if err != nil {
 		return harness.Evidence{}, err
@@ -90,7 +93,10 @@ func Examine(ctx context.Context, brokers, name string) (harness.Evidence, error
 		return harness.Evidence{}, err
 	}
 	evidence, err := harness.Examine(out)
-	return evidence, errors.Join(err, reader.Wait())
+	if failed := reader.Wait(); failed != nil {
+		err = errors.Join(err, fmt.Errorf("read %s: %w: %s", name, failed, &said))
+	}
+	return evidence, err
 }
 
 func values(ctx context.Context, brokers, name string, out io.Writer) error {

@@ -105,13 +105,17 @@ func (i *produceInput) place(line, column int) string {
 // wrapper makes events of data. Those of one run have one time, that of its
 // beginning, unless they come from where nothing can be read again.
 func wrapper(conventions spec.Conventions, topic spec.Topic, run *resumeState) func([]byte, intake.Position) ([]byte, error) {
+	var known resumeState // a copy: how far the run has come is noted down meanwhile
+	if run != nil {
+		known = *run
+	}
 	return func(data []byte, at intake.Position) ([]byte, error) {
 		if !json.Valid(data) {
 			return nil, errors.New("the data is not JSON")
 		}
 		meta := spec.Meta{Type: topic.Event, Version: topic.Version, Source: topic.Service, Time: time.Now()}
 		if run != nil {
-			meta.ID, meta.Time = run.eventID(at.Line), run.Began
+			meta.ID, meta.Time = known.eventID(at.Line), known.Began
 		}
 		return conventions.BuildEvent(meta, data)
 	}
