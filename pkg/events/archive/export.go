@@ -183,7 +183,8 @@ func export(ctx context.Context, client *events.Client, w *Writer, h Header, nex
 	progress := o.progress(w, next, h)
 	for i, t := range h.Topics {
 		if err := exportTopic(ctx, client, w, i, t, next[i], o, progress); err != nil {
-			return h, w.end, errors.Join(err, w.Flush())
+			err = errors.Join(err, w.Flush())
+			return h, w.end, err
 		}
 	}
 	end, err := w.Close()
