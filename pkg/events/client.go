@@ -9,14 +9,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/suokelife/suokectl/pkg/events/internal/lent"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // Client is access to one Kafka cluster. It may be used by several goroutines.
 type Client struct {
 	cfg   Config
-	kafka *kgo.Client // asks for metadata; records travel on clients of their own
+	kafka *kgo.Client // asks for metadata, and for the records of scans
 	admin *kadm.Client
+	lent  *lent.Memory // where those lie
 
 	mu        sync.Mutex
 	connected bool
@@ -26,15 +28,13 @@ type Client struct {
 // the configuration; [ErrNoBrokers] is one of those.
 func New(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
-	opts, err := cfg.options()
-	if err != nil {
+	c := &Client{cfg: cfg, lent: lent.NewMemory()}
+	var err error
+	if c.kafka, err = c.openForScans(); err != nil {
 		return nil, err
 	}
-	kafka, err := kgo.NewClient(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("configure the Kafka client: %w", err)
-	}
-	return &Client{cfg: cfg, kafka: kafka, admin: kadm.NewClient(kafka)}, nil
+	c.admin = kadm.NewClient(c.kafka)
+	return c, nil
 }
 
 // Close drops the connections. It returns nil; the error is there for
@@ -127,4 +127,9 @@ func (c *Client) open(opts ...kgo.Opt) (*kgo.Client, error) {
 		return nil, fmt.Errorf("configure the Kafka client: %w", err)
 	}
 	return kafka, nil
+}
+
+// openForScans opens a client whose answers to scans lie in memory that is lent.
+func (c *Client) openForScans() (*kgo.Client, error) {
+	return c.open(kgo.Dialer(c.lent.Dial(c.cfg.dial())))
 }

@@ -3,10 +3,12 @@ package events
 import (
 	"crypto/tls"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/suokelife/suokectl/pkg/events/internal/lent"
 	"github.com/suokelife/suokectl/pkg/spec"
 )
 
@@ -77,14 +79,11 @@ func (c Config) options() ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
-		kgo.DialTimeout(c.DialTimeout),
+		kgo.Dialer(c.dial()),
 		kgo.MetadataMinAge(250 * time.Millisecond), // topics come and go while we look
 		// The client's default, snappy, is not readable by the specification's
 		// own consumer: kafka-python has no codec but gzip built in.
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
-	}
-	if c.TLS != nil {
-		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))
 	}
 	if c.SASL != nil {
 		mechanism, err := c.SASL.mechanism()
@@ -94,6 +93,15 @@ func (c Config) options() ([]kgo.Opt, error) {
 		opts = append(opts, kgo.SASL(mechanism))
 	}
 	return append(opts, c.tuning()...), nil
+}
+
+// dial returns how connections are opened.
+func (c Config) dial() lent.DialFunc {
+	dialer := &net.Dialer{Timeout: c.DialTimeout}
+	if c.TLS == nil {
+		return dialer.DialContext
+	}
+	return (&tls.Dialer{NetDialer: dialer, Config: c.TLS.Clone()}).DialContext
 }
 
 // tuning returns the options of what was set.

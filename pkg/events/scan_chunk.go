@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/suokelife/suokectl/pkg/events/internal/batch"
+	"github.com/suokelife/suokectl/pkg/events/internal/lent"
 )
 
 // chunkBytes is how much is read at a time, as it is stored; batches are not
@@ -18,6 +19,7 @@ const chunkBytes = 128 << 10
 type chunk struct {
 	cursor     *cursor
 	batches    []batch.Batch
+	loan       *lent.Loan // of their memory
 	from, next int64
 	expired    int64
 
@@ -28,6 +30,16 @@ type chunk struct {
 	read     int64
 	unwanted int64
 	err      error
+}
+
+// compressed reports that none of its records lies in the answer itself.
+func (c *chunk) compressed() bool {
+	for i := range c.batches {
+		if !c.batches[i].Compressed() {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *chunk) hasRecords() bool { return c.done != nil }
@@ -81,7 +93,10 @@ func (w *scanWorker) read(ch *chunk) {
 			}
 		}
 	})
-	ch.batches = nil // their bytes may go
+	if !w.keep || ch.compressed() {
+		ch.loan.Return()
+	}
+	ch.batches, ch.loan = nil, nil // their bytes may go
 }
 
 // readBatch hands on the records of a batch, and reports false when no more are

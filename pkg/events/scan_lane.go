@@ -8,13 +8,15 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/suokelife/suokectl/pkg/events/internal/lent"
 )
 
 // What one answer may hold; a broker sends at least one batch, however large.
 const (
 	answerBytes    = 8 << 20
 	leastPartition = 64 << 10
-	mostPartition  = 2 << 20
+	mostPartition  = 4 << 20
 )
 
 // followWait is how long a broker may wait for records to come.
@@ -39,6 +41,7 @@ type scanLane struct {
 	cursors []*cursor
 	beside  int           // lanes that run at the same time, this one included
 	wake    chan struct{} // a cursor wants more
+	chunks  []*chunk      // to be handed on
 
 	turn    int
 	trouble error // what keeps it from going on
@@ -59,12 +62,15 @@ func (l *scanLane) run(ctx context.Context) {
 		wanted, open := l.wanted()
 		switch {
 		case !open:
+			l.handOn(ctx)
 			return
 		case len(wanted) == 0:
+			l.handOn(ctx)
 			l.idle(ctx)
 		default:
 			if err := l.round(ctx, wanted); err != nil {
-				l.emit(ctx, &chunk{cursor: wanted[0], err: err})
+				l.add(&chunk{cursor: wanted[0], err: err})
+				l.handOn(ctx)
 				return
 			}
 		}
@@ -158,24 +164,29 @@ func (l *scanLane) relocate(ctx context.Context) error {
 	return nil
 }
 
-// exchange sends a request and takes its answers.
+// exchange sends a request and takes its answers. What was answered before is
+// handed on while the broker is at it.
 func (l *scanLane) exchange(ctx context.Context, wanted []*cursor) (advanced bool, err error) {
 	if wanted[0].leader < 0 {
+		l.handOn(ctx)
 		l.trouble = kerr.LeaderNotAvailable
 		return false, nil
 	}
-	answers, err := l.ask(wanted)
+	asked := l.ask(wanted)
+	l.handOn(ctx)
+	answers, loan, err := l.answered(<-asked)
 	if err != nil {
 		l.lose(wanted, err)
 		return false, nil
 	}
+	defer loan.Return()
 	filled := false // an earlier partition may have taken all the room
 	for _, c := range wanted {
 		answer := answers[c.id]
 		if answer == nil {
 			continue
 		}
-		moved, err := l.take(ctx, c, answer, filled)
+		moved, err := l.take(ctx, c, answer, loan, filled)
 		if err != nil {
 			return false, refused(fmt.Sprintf("fetch %s partition %d at offset %d", l.o.Topic, c.id, c.fetch), err)
 		}
@@ -193,25 +204,41 @@ func (l *scanLane) lose(cursors []*cursor, why error) {
 	}
 }
 
-// ask sends a fetch request to the broker that leads the cursors, and returns
-// its answers by partition.
-func (l *scanLane) ask(wanted []*cursor) (map[int32]*kmsg.FetchResponseTopicPartition, error) {
-	resp, err := l.kafka.Broker(int(wanted[0].leader)).Request(l.requests, l.request(wanted))
-	if err != nil {
-		return nil, err
+// reply is what came of a request.
+type reply struct {
+	response kmsg.Response
+	err      error
+}
+
+// ask sends a fetch request to the broker that leads the cursors.
+func (l *scanLane) ask(wanted []*cursor) <-chan reply {
+	broker, request := l.kafka.Broker(int(wanted[0].leader)), l.request(wanted)
+	asked := make(chan reply, 1)
+	go func() { // it ends before the lane, which waits for the reply
+		response, err := broker.Request(l.requests, request)
+		asked <- reply{response, err}
+	}()
+	return asked
+}
+
+// answered returns the answers by partition, with the loan of their memory.
+func (l *scanLane) answered(r reply) (map[int32]*kmsg.FetchResponseTopicPartition, *lent.Loan, error) {
+	if r.err != nil {
+		return nil, nil, r.err
 	}
-	fetch := resp.(*kmsg.FetchResponse)
+	fetch, loan := l.client.lent.Claim(r.response.(*kmsg.FetchResponse))
 	if err := kerr.ErrorForCode(fetch.ErrorCode); err != nil {
-		return nil, err
+		loan.Return()
+		return nil, nil, err
 	}
-	answers := make(map[int32]*kmsg.FetchResponseTopicPartition, len(wanted))
+	answers := make(map[int32]*kmsg.FetchResponseTopicPartition)
 	for t := range fetch.Topics {
 		for p := range fetch.Topics[t].Partitions {
 			answer := &fetch.Topics[t].Partitions[p]
 			answers[answer.Partition] = answer
 		}
 	}
-	return answers, nil
+	return answers, loan, nil
 }
 
 // room is what one of so many partitions may send. Where partitions wait for

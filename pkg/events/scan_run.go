@@ -104,7 +104,7 @@ func (s *scan) connect(ctx context.Context) (disconnect func(), err error) {
 		s.kafka, s.admin = s.client.kafka, s.client.admin
 		return func() {}, nil
 	}
-	if s.kafka, err = s.client.open(); err != nil {
+	if s.kafka, err = s.client.openForScans(); err != nil {
 		return nil, err
 	}
 	s.admin = kadm.NewClient(s.kafka)

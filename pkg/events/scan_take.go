@@ -9,11 +9,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/suokelife/suokectl/pkg/events/internal/batch"
+	"github.com/suokelife/suokectl/pkg/events/internal/lent"
 )
 
 // take hands on what a broker answers for a partition. It reports whether the
 // cursor has moved.
-func (l *scanLane) take(ctx context.Context, c *cursor, answer *kmsg.FetchResponseTopicPartition, filled bool) (moved bool, err error) {
+func (l *scanLane) take(ctx context.Context, c *cursor, answer *kmsg.FetchResponseTopicPartition, loan *lent.Loan, filled bool) (moved bool, err error) {
 	switch err := kerr.ErrorForCode(answer.ErrorCode); {
 	case err == nil:
 	case errors.Is(err, kerr.OffsetOutOfRange):
@@ -25,22 +26,22 @@ func (l *scanLane) take(ctx context.Context, c *cursor, answer *kmsg.FetchRespon
 		return false, err
 	}
 	before := c.fetch
-	if err := l.cut(ctx, c, answer); err != nil {
+	if err := l.cut(c, answer, loan); err != nil {
 		return false, err
 	}
 	// Nothing follows where the broker answers with nothing and has read to the
 	// end: the rest was compacted away.
 	if !filled && len(answer.RecordBatches) == 0 && l.readable(answer) >= c.until {
-		l.emit(ctx, &chunk{cursor: c, next: c.until})
+		l.add(&chunk{cursor: c, next: c.until})
 	}
 	return c.fetch > before, nil
 }
 
 // cut parts the batches of an answer into chunks, without those that nobody is
 // to see.
-func (l *scanLane) cut(ctx context.Context, c *cursor, answer *kmsg.FetchResponseTopicPartition) error {
+func (l *scanLane) cut(c *cursor, answer *kmsg.FetchResponseTopicPartition, loan *lent.Loan) error {
 	aborted := newAborted(answer)
-	ch, size := &chunk{cursor: c}, 0
+	ch, size := &chunk{cursor: c, loan: loan}, 0
 	for in := answer.RecordBatches; ; {
 		b, rest, ok, err := batch.Cut(in)
 		if err != nil {
@@ -61,18 +62,19 @@ func (l *scanLane) cut(ctx context.Context, c *cursor, answer *kmsg.FetchRespons
 		}
 		ch.batches = append(ch.batches, b)
 		if size += len(b.Raw()); size >= chunkBytes {
-			l.emit(ctx, ch)
-			ch, size = &chunk{cursor: c}, 0
+			l.add(ch)
+			ch, size = &chunk{cursor: c, loan: loan}, 0
 		}
 	}
 	if ch.next > c.fetch {
-		l.emit(ctx, ch)
+		l.add(ch)
 	}
 	return nil
 }
 
-// emit hands on a chunk, and asks for what follows it from then on.
-func (l *scanLane) emit(ctx context.Context, ch *chunk) {
+// add puts a chunk among those to be handed on; what follows it is asked for from
+// then on.
+func (l *scanLane) add(ch *chunk) {
 	c := ch.cursor
 	ch.from = c.fetch
 	if ch.err == nil {
@@ -80,20 +82,31 @@ func (l *scanLane) emit(ctx context.Context, ch *chunk) {
 	}
 	if len(ch.batches) > 0 {
 		ch.done = make(chan struct{})
+		ch.loan.Share()
 	}
 	c.queued.Add(1)
-	select {
-	case l.ready <- ch:
-	case <-ctx.Done():
-		return
+	l.chunks = append(l.chunks, ch)
+}
+
+// handOn gives away what was added, until ctx ends.
+func (l *scanLane) handOn(ctx context.Context) {
+	for _, ch := range l.chunks {
+		select {
+		case l.ready <- ch:
+		case <-ctx.Done():
+			return
+		}
+		if !ch.hasRecords() {
+			continue
+		}
+		select {
+		case l.todo <- ch:
+		case <-ctx.Done():
+			return
+		}
 	}
-	if !ch.hasRecords() {
-		return
-	}
-	select {
-	case l.todo <- ch:
-	case <-ctx.Done():
-	}
+	clear(l.chunks)
+	l.chunks = l.chunks[:0]
 }
 
 // readable is where the log ends for this scan's isolation.
@@ -117,7 +130,7 @@ func (l *scanLane) skipExpired(ctx context.Context, c *cursor) (moved bool, err 
 		return false, nil
 	}
 	next := min(start.Offset, c.until)
-	l.emit(ctx, &chunk{cursor: c, next: next, expired: next - c.fetch})
+	l.add(&chunk{cursor: c, next: next, expired: next - c.fetch})
 	return true, nil
 }
 

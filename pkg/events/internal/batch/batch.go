@@ -116,6 +116,9 @@ func (b *Batch) IsAbort() bool {
 	return binary.BigEndian.Uint16(marker.key[2:]) == abortMarkerType
 }
 
+// Compressed reports that the records are somewhere else once they are read.
+func (b *Batch) Compressed() bool { return !b.Legacy() && b.codec() != 0 }
+
 func (b *Batch) codec() int8 { return int8(b.attributes & codecBits) }
 
 func (b *Batch) isLogAppend() bool { return b.attributes&logAppendBit != 0 }
