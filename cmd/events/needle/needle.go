@@ -5,6 +5,7 @@ package needle
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 )
 
 const (
@@ -22,6 +23,7 @@ const (
 // moved, which is nearly the length of the text where that gram is not in it.
 type Finder struct {
 	text  []byte
+	far   uint8 // the shift of a gram that is not in the text
 	shift [1 << hashBits]uint8
 }
 
@@ -31,13 +33,12 @@ func New(text []byte) *Finder {
 	if len(text) < shortest {
 		return f
 	}
-	far := min(len(text)-gram+1, 255)
+	f.far = uint8(min(len(text)-gram+1, math.MaxUint8))
 	for i := range f.shift {
-		f.shift[i] = uint8(far)
+		f.shift[i] = f.far
 	}
 	for i := 0; i+gram <= len(text); i++ {
-		h := hash(text[i:])
-		f.shift[h] = uint8(min(len(text)-gram-i, far))
+		f.shift[hash(text[i:])] = uint8(min(len(text)-gram-i, int(f.far)))
 	}
 	return f
 }
@@ -53,14 +54,31 @@ func (f *Finder) In(text []byte) bool {
 		return bytes.Contains(text, f.text)
 	}
 	for at := n - gram; at+gram <= len(text); {
-		shift := f.shift[hash(text[at:])]
-		if shift == 0 {
+		switch shift := f.shift[hash(text[at:])]; shift {
+		case f.far:
+			at = f.skip(text, at+int(shift))
+		case 0:
 			if from := at + gram - n; bytes.Equal(text[from:from+n], f.text) {
 				return true
 			}
-			shift = 1
+			at++
+		default:
+			at += int(shift)
 		}
-		at += int(shift)
 	}
 	return false
+}
+
+// skip passes grams that are not in the text, four at a time: where the next ones
+// are does not depend on those before, so that the processor need not wait.
+func (f *Finder) skip(text []byte, at int) int {
+	far := int(f.far)
+	for at+3*far+gram <= len(text) {
+		if f.shift[hash(text[at:])] != f.far || f.shift[hash(text[at+far:])] != f.far ||
+			f.shift[hash(text[at+2*far:])] != f.far || f.shift[hash(text[at+3*far:])] != f.far {
+			break
+		}
+		at += 4 * far
+	}
+	return at
 }

@@ -12,9 +12,13 @@ import (
 )
 
 func TestFindsWhatBytesFinds(t *testing.T) {
-	letters := rapid.SampledFrom([]byte("ab-0"))
+	letters := rapid.SampledFrom([]byte("aaaaaaaaaaaab-0"))
+	others := rapid.SampledFrom([]byte("xyz"))
 	rapid.Check(t, func(t *rapid.T) {
 		hay := rapid.SliceOfN(letters, 0, 400).Draw(t, "hay")
+		if rapid.Bool().Draw(t, "strange") {
+			hay = append(rapid.SliceOfN(others, 0, 400).Draw(t, "more"), hay...)
+		}
 		text := rapid.SliceOfN(letters, 0, 40).Draw(t, "text")
 		if len(hay) > 0 && rapid.Bool().Draw(t, "present") {
 			from := rapid.IntRange(0, len(hay)-1).Draw(t, "from")
