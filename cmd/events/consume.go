@@ -176,7 +176,7 @@ func (c *consumption) run(ctx context.Context) (events.ScanResult, error) {
 	if c.opts.ByTime {
 		return c.client.Scan(ctx, c.scan, c.visit)
 	}
-	set := func(records iter.Seq[*kgo.Record]) *page { return c.printer.set(records, c.filter.match) }
+	set := func(records iter.Seq[*kgo.Record]) []*page { return c.printer.set(records, c.filter.match) }
 	return events.ScanParallel(ctx, c.client, c.scan, set, c.printer.put)
 }
 

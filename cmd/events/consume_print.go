@@ -94,8 +94,13 @@ func appendRaw(delimiter, keyDelimiter string) appendFunc {
 	}
 }
 
-// gather is how much text waits to be written together.
-const gather = 64 << 10
+const (
+	// gather is how much text waits to be written together.
+	gather = 64 << 10
+	// pageText is how much of it is on a page: little enough to be near the
+	// processor when it is printed.
+	pageText = 256 << 10
+)
 
 // recordPrinter prints records. Pages of them are set by several goroutines at
 // the same time, and printed by one.
@@ -131,23 +136,34 @@ func newRecordPrinter(ios *iostreams.IOStreams, flags printFlags, view output.Vi
 	return p, err
 }
 
-// set makes a page of the records that match. It may be called by several
+// set makes pages of the records that match. It may be called by several
 // goroutines, and keeps nothing of the records.
-func (p *recordPrinter) set(records iter.Seq[*kgo.Record], match func(*kgo.Record) bool) *page {
-	pg := p.pages.Get().(*page)
+func (p *recordPrinter) set(records iter.Seq[*kgo.Record], match func(*kgo.Record) bool) []*page {
+	pg := p.blank()
+	pages := []*page{pg}
 	for r := range records {
-		switch {
-		case !match(r):
-		case p.table != nil:
-			pg.records = append(pg.records, copyRecord(r))
-		default:
-			p.append(pg, r)
+		if !match(r) {
+			continue
 		}
+		if len(pg.text) >= pageText {
+			pg = p.blank()
+			pages = append(pages, pg)
+		}
+		p.append(pg, r)
 	}
-	return pg
+	return pages
 }
 
+func (p *recordPrinter) blank() *page { return p.pages.Get().(*page) }
+
 func (p *recordPrinter) append(pg *page, r *kgo.Record) {
+	if p.table != nil {
+		pg.records = append(pg.records, copyRecord(r))
+		return
+	}
+	if pg.text == nil {
+		pg.text = make([]byte, 0, pageText+gather)
+	}
 	from := len(pg.text)
 	pg.text = p.layout(pg.text, r)
 	if p.ios.StdoutTTY() {
@@ -165,13 +181,17 @@ func copyRecord(r *kgo.Record) *kgo.Record {
 	return &c
 }
 
-// put prints a page and takes it back. It returns [events.ErrStopScan] when
-// the limit is reached.
-func (p *recordPrinter) put(pg *page) error {
-	defer p.pages.Put(pg)
-	err := p.write(pg)
-	pg.text, pg.ends, pg.records = pg.text[:0], pg.ends[:0], pg.records[:0]
-	return err
+// put prints pages and takes them back. It returns [events.ErrStopScan] when the
+// limit is reached.
+func (p *recordPrinter) put(pages []*page) error {
+	for _, pg := range pages {
+		if err := p.write(pg); err != nil {
+			return err
+		}
+		pg.text, pg.ends, pg.records = pg.text[:0], pg.ends[:0], pg.records[:0]
+		p.pages.Put(pg)
+	}
+	return nil
 }
 
 func (p *recordPrinter) write(pg *page) error {
@@ -220,13 +240,9 @@ func (p *recordPrinter) writeText(text []byte) error {
 
 // add prints one record.
 func (p *recordPrinter) add(r *kgo.Record) error {
-	pg := p.pages.Get().(*page)
-	if p.table != nil {
-		pg.records = append(pg.records, copyRecord(r))
-	} else {
-		p.append(pg, r)
-	}
-	return p.put(pg)
+	pg := p.blank()
+	p.append(pg, r)
+	return p.put([]*page{pg})
 }
 
 // full reports that the limit is reached.

@@ -72,7 +72,7 @@ func (s *search) searchTopic(ctx context.Context, topic string, topics int) erro
 	scan.Topic, scan.Wanted = topic, s.filter.wanted()
 	scan.OnProgress = func(passed, all int64) { s.show(topic, topics, passed, all) }
 	scan.OnBatch = s.flush // what is found is shown while the search goes on
-	set := func(records iter.Seq[*kgo.Record]) *page { return s.printer.set(records, s.filter.match) }
+	set := func(records iter.Seq[*kgo.Record]) []*page { return s.printer.set(records, s.filter.match) }
 	result, err := events.ScanParallel(ctx, s.client, scan, set, s.print)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,13 +90,13 @@ func (s *search) searchTopic(ctx context.Context, topic string, topics int) erro
 	return nil
 }
 
-func (s *search) print(p *page) error {
+func (s *search) print(pages []*page) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.printer.full() {
 		return events.ErrStopScan
 	}
-	err := s.printer.put(p)
+	err := s.printer.put(pages)
 	if errors.Is(err, events.ErrStopScan) {
 		s.stop(errEnough)
 		return err
