@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/suokelife/suokectl/cmd/events/intake"
@@ -16,7 +17,7 @@ import (
 
 const (
 	// bulkLinger is how long lines wait for others to share their request.
-	bulkLinger = 5 * time.Millisecond
+	bulkLinger = 2 * time.Millisecond
 	// lastAcks is how long acknowledgements are awaited after an interrupt.
 	lastAcks = 5 * time.Second
 	// checkpoints is how often it is noted down how far a run has come, and
@@ -27,7 +28,7 @@ const (
 	batchBytes   = 1 << 20
 	// bufferRecords and bufferBytes are the most that is on its way: enough to fill the requests
 	// to many partitions, so that none waits for the linger's end.
-	bufferRecords = 20000
+	bufferRecords = 40000
 	bufferBytes   = 32 << 20
 )
 
@@ -42,7 +43,6 @@ type production struct {
 	progress *produceProgress
 	rejects  *rejects
 	resume   *resumeFile     // nil when the input cannot be gone on with
-	brokeOff int             // the line where the input ended
 	records  []events.Record // what is given to the producer, in memory that is used again
 
 	mu      sync.Mutex
@@ -61,14 +61,15 @@ func (p *production) produce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var watch sync.WaitGroup
-	watch.Go(func() { p.checkpointUntil(reading) })
-	defer watch.Wait()
+	var beside sync.WaitGroup
+	beside.Go(func() { p.checkpointUntil(reading) })
+	batches := make(chan *inputBatch)
+	beside.Go(func() { p.readAhead(reading, reader, batches) })
+	defer beside.Wait()
 	defer stop()
 	pace := newPacer(p.opts.Rate)
-	for {
-		batch := p.emptyBatch()
-		readErr := p.read(reader, batch)
+	for batch := range batches {
+		end, line := batch.end, batch.brokeOff // it may serve again soon
 		if err := pace.wait(ctx); err != nil {
 			return err
 		}
@@ -77,22 +78,64 @@ func (p *production) produce(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
-		case errors.Is(readErr, io.EOF):
+		case errors.Is(end, io.EOF):
 			return nil
-		case readErr != nil && ctx.Err() != nil:
-			return context.Cause(ctx)
-		case readErr != nil:
-			return fmt.Errorf("read %s: %w", p.input.place(p.brokeOff, 0), readErr)
+		case end != nil && ctx.Err() == nil:
+			return fmt.Errorf("read %s: %w", p.input.place(line, 0), end)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// readAhead hands on batch after batch, while those before are sent, until the
+// input or ctx ends.
+func (p *production) readAhead(ctx context.Context, reader *intake.Reader, batches chan<- *inputBatch) {
+	defer close(batches)
+	for {
+		batch := p.emptyBatch()
+		batch.end = p.read(reader, batch)
+		last := batch.end != nil
+		select {
+		case batches <- batch:
+		case <-ctx.Done():
+			return
+		}
+		if last {
+			return
 		}
 	}
 }
 
 // inputBatch are records that came together.
 type inputBatch struct {
-	items  []intake.Item
-	places []int // of those among the items that the producer has
-	first  int   // the sequence of the first
-	open   int   // how many are not settled
+	items    []intake.Item
+	blocks   []*intake.Block // that they lie in
+	end      error           // why nothing follows
+	brokeOff int             // the line where that was
+
+	places []int        // of those among the items that the producer has
+	first  int          // the sequence of the first
+	open   atomic.Int32 // how many have no outcome yet
+	failed map[int]bool // items that were not acknowledged
+}
+
+// hold keeps a block for the batch, once.
+func (b *inputBatch) hold(block *intake.Block) {
+	if last := len(b.blocks) - 1; last < 0 || b.blocks[last] != block {
+		b.blocks = append(b.blocks, block.Hold())
+	}
+}
+
+// release lets go of the blocks, unless something of them may still be on its way:
+// only what was acknowledged certainly is not.
+func (b *inputBatch) release() {
+	for _, block := range b.blocks {
+		if len(b.failed) == 0 {
+			block.Release()
+		}
+	}
+	clear(b.blocks)
+	b.blocks = b.blocks[:0]
 }
 
 // emptyBatch is a batch whose memory may have served before.
@@ -101,7 +144,7 @@ func (p *production) emptyBatch() *inputBatch {
 	defer p.mu.Unlock()
 	last := len(p.spare) - 1
 	if last < 0 {
-		return &inputBatch{}
+		return &inputBatch{failed: make(map[int]bool)}
 	}
 	batch := p.spare[last]
 	p.spare = p.spare[:last]
@@ -120,10 +163,11 @@ func (p *production) read(reader *intake.Reader, batch *inputBatch) error {
 		batch.items = append(batch.items, intake.Item{})
 		item := &batch.items[len(batch.items)-1]
 		if err := reader.Next(item); err != nil {
-			p.brokeOff = item.Line
+			batch.brokeOff = item.Line
 			batch.items = batch.items[:len(batch.items)-1]
 			return err
 		}
+		batch.hold(reader.Block())
 		size += len(item.Text)
 		if len(batch.items) == most || size >= batchBytes || !reader.Ready() {
 			return nil
@@ -159,27 +203,43 @@ func (p *production) send(ctx context.Context, batch *inputBatch) error {
 func (p *production) begin(batch *inputBatch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	batch.first, batch.open = p.track.begin(batch.items), len(batch.items)
+	batch.first = p.track.begin(batch.items)
+	batch.open.Store(int32(len(batch.items)))
 }
 
-// settle notes the outcome of a record of a batch, which serves again after its
-// last.
+// settle notes the outcome of a record of a batch. What was acknowledged is noted
+// together, with the last of the batch: to do so for each would cost more than
+// sending it.
 func (p *production) settle(batch *inputBatch, i int, err error) {
+	if err != nil {
+		p.noteFailure(batch, i, err)
+	}
+	if batch.open.Add(-1) == 0 {
+		p.noteAcked(batch)
+	}
+}
+
+// noteAcked notes what of a batch was acknowledged; the batch serves again.
+func (p *production) noteAcked(batch *inputBatch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.note(batch.first+i, &batch.items[i], err)
-	if batch.open--; batch.open == 0 {
-		clear(batch.items) // the texts are not needed any more
-		p.spare = append(p.spare, batch)
+	for i := range batch.items {
+		if !batch.failed[i] {
+			p.track.settle(batch.first + i)
+			p.report.acked(batch.items[i].Line)
+		}
 	}
+	clear(batch.items) // the texts are not needed any more
+	batch.release()
+	clear(batch.failed)
+	p.spare = append(p.spare, batch)
 }
 
-func (p *production) note(sequence int, item *intake.Item, err error) {
-	if err == nil {
-		p.track.settle(sequence)
-		p.report.acked(item.Line)
-		return
-	}
+func (p *production) noteFailure(batch *inputBatch, i int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	item := &batch.items[i]
+	batch.failed[i] = true
 	if topic := topicError(err); topic != nil { // every other record would meet it too
 		p.stopped = firstError(p.stopped, topic)
 		p.report.problem(lineProblem{Line: item.Line, Outcome: outcomeNotSent, Error: topic.Error()})
@@ -188,7 +248,7 @@ func (p *production) note(sequence int, item *intake.Item, err error) {
 	err = p.producer.explain(err)
 	outcome := outcomeOf(err)
 	if outcome == outcomeRejected || isKept(err) {
-		p.track.settle(sequence)
+		p.track.settle(batch.first + i)
 	} else if outcome == outcomeNotSent && p.stopped == nil {
 		p.stopped = err
 	}

@@ -92,16 +92,18 @@ func (p *Producer) Send(ctx context.Context, r Record, done func(Ack, error)) {
 // price: other goroutines, as many as there are processors, check the records
 // ahead of it. Done is called for each, with its index.
 func (p *Producer) SendAll(ctx context.Context, records []Record, done func(i int, ack Ack, err error)) {
+	all := make([]candidate, 0, partRecords)
 	for part := range p.checker.checkAll(ctx, records) {
-		all := make([]candidate, 0, len(part.verdicts))
-		room := make([]sending, len(part.verdicts))
+		next := p.room(len(part.verdicts))
 		for i, v := range part.verdicts {
 			at := part.from + i
-			if c, ok := p.admit(ctx, &room[i], &records[at], v, at, done); ok {
+			if c, ok := p.admit(ctx, next(), &records[at], v, at, done); ok {
 				all = append(all, c)
 			}
 		}
 		p.send(ctx, 0, all)
+		clear(all)
+		all = all[:0]
 	}
 }
 

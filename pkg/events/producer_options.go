@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/suokelife/suokectl/pkg/events/spool"
@@ -65,6 +66,10 @@ const (
 	CompressionZstd   Compression = "zstd"
 )
 
+// zstdLevel is the codec's fastest one: the next level takes half as long again
+// for events that are smaller by half a percent.
+const zstdLevel = int(zstd.SpeedFastest)
+
 // Codec returns the Kafka client's name for it. The error names those that
 // there are.
 func (c Compression) Codec() (kgo.CompressionCodec, error) {
@@ -78,7 +83,7 @@ func (c Compression) Codec() (kgo.CompressionCodec, error) {
 	case CompressionLZ4:
 		return kgo.Lz4Compression(), nil
 	case CompressionZstd:
-		return kgo.ZstdCompression(), nil
+		return kgo.ZstdCompression().WithLevel(zstdLevel), nil
 	}
 	return kgo.NoCompression(), fmt.Errorf("compression %q is unknown: use none, gzip, snappy, lz4 or zstd", c)
 }

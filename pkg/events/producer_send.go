@@ -42,6 +42,7 @@ type sending struct {
 	weight    int64 // what it holds of the buffer
 	index     int   // what done is told
 	done      func(index int, ack Ack, err error)
+	slab      *slab
 	waits              // among those whose callers wait, while live
 	follows   *sending // its dead letter, on its way
 	*drain             // of those in the spool, or on their way into it
@@ -65,6 +66,7 @@ type sender struct {
 	changed  chan struct{} // closed when something happened; nil when nobody asked
 	keepMu   sync.Mutex    // one writes into the spool at a time
 	promise  func(stored *kgo.Record, err error)
+	slabs    []*slab           // that serve again
 	renewed  map[string]uint64 // topic: the last in the order before it was met anew
 	renewing sync.WaitGroup
 }
@@ -236,32 +238,34 @@ func (x *sender) fly(s *sending) {
 func (x *sender) landed(stored *kgo.Record, err error) {
 	s := stored.Context.(*sending)
 	ack := Ack{Topic: stored.Topic, Partition: stored.Partition, Offset: stored.Offset}
-	if done := x.landPlainly(s, err); done != nil {
-		done(s.index, ack, nil)
+	if done, index := x.landPlainly(s, err); done != nil {
+		done(index, ack, nil)
 		return
 	}
 	x.locked(func() { x.land(s, ack, err) })
 }
 
 // landPlainly is land for what mostly happens: a record whose caller waits was
-// acknowledged. It returns nil when it was otherwise.
-func (x *sender) landPlainly(s *sending, err error) (done func(int, Ack, error)) {
+// acknowledged. It returns nil when it was otherwise. S may be another record
+// when it returns.
+func (x *sender) landPlainly(s *sending, err error) (done func(int, Ack, error), index int) {
 	x.mu.Lock()
 	if err != nil || s.phase != live || s.done == nil {
 		x.mu.Unlock()
-		return nil
+		return nil, 0
 	}
-	done, s.done, s.phase, s.flying = s.done, nil, over, false
+	done, index, s.done, s.phase, s.flying = s.done, s.index, nil, over, false
 	x.waiting.remove(s)
 	x.release(s)
 	s.lane.flying--
 	x.tidy(s.lane)
+	x.giveBack(s.slab)
 	if x.changed != nil {
 		close(x.changed)
 		x.changed = nil
 	}
 	x.mu.Unlock()
-	return done
+	return done, index
 }
 
 // land is landed under the lock.

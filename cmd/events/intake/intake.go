@@ -114,6 +114,16 @@ func NewReader(ctx context.Context, in io.Reader, o Options) (*Reader, error) {
 // wait for it. It may say no though there is.
 func (r *Reader) Ready() bool { return r.lines != nil && len(r.lines.chunk) > 0 }
 
+// Block returns what the record that was read last lies in, nil when that is
+// memory of its own. It is the reader's until the next call of Next: who uses the
+// record's text for longer holds it.
+func (r *Reader) Block() *Block {
+	if r.lines == nil {
+		return nil
+	}
+	return r.lines.block
+}
+
 // Next reads the next record into item. The error is io.EOF, ctx's cause, or what the
 // input said; there is nothing behind it.
 func (r *Reader) Next(item *Item) error {

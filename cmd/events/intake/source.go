@@ -55,28 +55,35 @@ func Open(in io.Reader) (out io.ReadCloser, plain bool, err error) {
 type source struct {
 	ctx    context.Context
 	chunks chan chunk
-	rest   []byte // of a chunk that Read has begun
+	idle   chan []byte // blocks that nobody holds
+	begun  chunk       // what Read has not returned yet
 }
 
 // chunk is some whole records, but for the last of the input, which may lack its
 // delimiter, or the error that ended it.
 type chunk struct {
-	text []byte
-	err  error
+	text  []byte
+	block *Block // that text lies in, held for who takes the chunk
+	err   error
 }
 
 func readAhead(ctx context.Context, in io.Reader, delimiter []byte) *source {
-	s := &source{ctx: ctx, chunks: make(chan chunk, 4)}
+	s := &source{ctx: ctx, chunks: make(chan chunk, 4), idle: make(chan []byte, idleBlocks)}
 	go s.read(in, delimiter)
 	return s
 }
 
 func (s *source) read(in io.Reader, delimiter []byte) {
 	defer close(s.chunks)
-	var text []byte // what was read and is part of no chunk yet
+	block := s.block(chunkSize)
+	defer func() { block.Release() }()
+	text := block.room[:0] // what was read and is part of no chunk yet
 	for {
 		if cap(text)-len(text) < minRead {
-			text = append(make([]byte, 0, max(chunkSize, 2*len(text))), text...)
+			next := s.block(max(chunkSize, 2*len(text)))
+			text = append(next.room[:0], text...)
+			block.Release()
+			block = next
 		}
 		n, err := in.Read(text[len(text):cap(text)])
 		from := max(0, len(text)-len(delimiter)+1)
@@ -84,11 +91,11 @@ func (s *source) read(in io.Reader, delimiter []byte) {
 		end := bytes.LastIndex(text[from:], delimiter)
 		switch {
 		case err != nil:
-			s.last(text, err)
+			s.last(block, text, err)
 			return
 		case end >= 0:
 			end += from + len(delimiter)
-			if !s.give(chunk{text: text[:end:end]}) {
+			if !s.give(chunk{text: text[:end:end], block: block.Hold()}) {
 				return
 			}
 			text = text[end:]
@@ -99,8 +106,8 @@ func (s *source) read(in io.Reader, delimiter []byte) {
 	}
 }
 
-func (s *source) last(text []byte, err error) {
-	if len(text) > 0 && !s.give(chunk{text: text}) {
+func (s *source) last(block *Block, text []byte, err error) {
+	if len(text) > 0 && !s.give(chunk{text: text, block: block.Hold()}) {
 		return
 	}
 	if !errors.Is(err, io.EOF) {
@@ -118,31 +125,32 @@ func (s *source) give(c chunk) bool {
 }
 
 // next returns whole records, or io.EOF, or the context's cause.
-func (s *source) next() ([]byte, error) {
+func (s *source) next() (chunk, error) {
 	select {
 	case <-s.ctx.Done():
-		return nil, context.Cause(s.ctx)
+		return chunk{}, context.Cause(s.ctx)
 	case c, more := <-s.chunks:
 		switch {
 		case more:
-			return c.text, c.err
+			return c, c.err
 		case s.ctx.Err() != nil:
-			return nil, context.Cause(s.ctx)
+			return chunk{}, context.Cause(s.ctx)
 		}
-		return nil, io.EOF
+		return chunk{}, io.EOF
 	}
 }
 
 // Read makes the source a reader, for what finds the ends of records by itself.
 func (s *source) Read(p []byte) (int, error) {
-	for len(s.rest) == 0 {
+	for len(s.begun.text) == 0 {
+		s.begun.block.Release()
 		var err error
-		if s.rest, err = s.next(); err != nil {
+		if s.begun, err = s.next(); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
+	n := copy(p, s.begun.text)
+	s.begun.text = s.begun.text[n:]
 	return n, nil
 }
 
@@ -150,7 +158,8 @@ func (s *source) Read(p []byte) (int, error) {
 type splitter struct {
 	src       *source
 	delimiter []byte
-	chunk     []byte
+	chunk     []byte // what is left of one
+	block     *Block // that it lies in
 	pos       Position
 }
 
@@ -158,7 +167,10 @@ type splitter struct {
 // the one behind it does.
 func (s *splitter) next() (text []byte, at Position, err error) {
 	for len(s.chunk) == 0 {
-		if s.chunk, err = s.src.next(); err != nil {
+		s.block.Release()
+		c, err := s.src.next()
+		s.chunk, s.block = c.text, c.block
+		if err != nil {
 			return nil, s.pos, err
 		}
 	}
