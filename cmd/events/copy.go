@@ -274,16 +274,24 @@ func (o *CopyOptions) plan(ctx context.Context, c *copier.Copier, options copier
 	if err != nil {
 		return err
 	}
+	var plan copier.Plan
 	if missing && o.Create {
-		o.IO.Infof("%s would be created with %d partitions, and what is in %s copied to it", topic.Name, topic.Partitions, o.Source)
-		return target.CreateTopic(ctx, topic, true)
+		if err := target.CreateTopic(ctx, topic, true); err != nil {
+			return err
+		}
+		plan, err = c.PlanNew(ctx, options, topic)
+	} else {
+		plan, err = c.Plan(ctx, options)
 	}
-	plan, err := c.Plan(ctx, options)
 	if err != nil {
 		return err
 	}
 	return output.One(o.IO, o.Output, planCopyView(), plan, func(w io.Writer) error {
-		lines := []string{fmt.Sprintf("would copy at most %d records of %s to %s", plan.Records, plan.Source, plan.Target)}
+		var lines []string
+		if plan.Create {
+			lines = append(lines, fmt.Sprintf("%s would be created with %d partitions", plan.Target, topic.Partitions))
+		}
+		lines = append(lines, fmt.Sprintf("would copy at most %d records of %s to %s", plan.Records, plan.Source, plan.Target))
 		if plan.Copied > 0 {
 			lines = append(lines, fmt.Sprintf("  going on where an earlier run ended, after %d records", plan.Copied))
 		}

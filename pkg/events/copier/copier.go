@@ -14,6 +14,7 @@ import (
 
 	"github.com/suokelife/suokectl/pkg/events"
 	"github.com/suokelife/suokectl/pkg/events/internal/progress"
+	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // ProgressTopic is where copies and imports keep how far they have come, on the
@@ -100,7 +101,9 @@ type job struct {
 	sameNumber bool // both have as many partitions
 }
 
-func (c *Copier) job(ctx context.Context, o Options) (*job, error) {
+// job looks at both topics. Made, when not nil, is in the place of a target that
+// is not there yet.
+func (c *Copier) job(ctx context.Context, o Options, made *events.NewTopic) (*job, error) {
 	j := &job{Options: o, Copier: c}
 	var err error
 	if j.from, err = describe(ctx, c.source, o.Source); err != nil {
@@ -109,7 +112,9 @@ func (c *Copier) job(ctx context.Context, o Options) (*job, error) {
 	if strings.HasPrefix(o.Target, "__") || strings.HasPrefix(o.Target, "suokectl.") {
 		return nil, fmt.Errorf("%s: %w", o.Target, ErrInternal)
 	}
-	if j.to, err = describe(ctx, c.target, o.Target); err != nil {
+	if made != nil {
+		j.to = imagine(*made, c.target.Conventions())
+	} else if j.to, err = describe(ctx, c.target, o.Target); err != nil {
 		return nil, err
 	}
 	if j.from.ID == j.to.ID {
@@ -132,6 +137,17 @@ func describe(ctx context.Context, client *events.Client, topic string) (events.
 		return events.TopicDescription{}, err
 	}
 	return described[0], nil
+}
+
+// imagine describes a topic that is not there yet.
+func imagine(t events.NewTopic, conventions spec.Conventions) events.TopicDescription {
+	d := events.TopicDescription{Topic: events.Topic{
+		Name: t.Name, Kind: conventions.ExplainTopic(t.Name).Kind, Partitions: make([]events.Partition, t.Partitions),
+	}}
+	for name, value := range t.Configs {
+		d.Configs = append(d.Configs, events.TopicConfig{Name: name, Value: value})
+	}
+	return d
 }
 
 // state is how far a copy has come, as it stands in the progress topic.

@@ -291,6 +291,26 @@ func TestThePlanWarns(t *testing.T) {
 	}
 }
 
+func TestThePlanOfANewTarget(t *testing.T) {
+	c := newCluster(t)
+	c.put(record(0, "k", "1"), record(1, "k", "2"))
+	o := options()
+	o.Target = "test.auth-service.new.v1"
+	plan, err := copier.New(c.client, c.client).PlanNew(t.Context(), o, events.NewTopic{Name: o.Target, Partitions: 2, Configs: map[string]string{"cleanup.policy": "compact"}})
+	c.must(err)
+	if !plan.Create || plan.Records != 2 || !plan.ByKey || plan.Target != o.Target || !strings.Contains(strings.Join(plan.Warnings, "\n"), "is compacted") {
+		t.Errorf("%+v", plan)
+	}
+	if _, err := c.client.Topics(t.Context(), o.Target); err == nil {
+		t.Error("a plan made its target")
+	}
+	o.Partitions = []int32{3}
+	var noPartition *events.UnknownPartitionError
+	if _, err := copier.New(c.client, c.client).PlanNew(t.Context(), o, events.NewTopic{Name: o.Target, Partitions: 3}); !errors.As(err, &noPartition) {
+		t.Errorf("a partition that the source has not: %v", err)
+	}
+}
+
 // TestTheSecondRunFencesTheFirst: the first follows the source when the second
 // begins; nothing is copied twice.
 func TestTheSecondRunFencesTheFirst(t *testing.T) {

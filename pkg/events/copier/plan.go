@@ -14,6 +14,8 @@ import (
 type Plan struct {
 	Source string `json:"source"`
 	Target string `json:"target"`
+	// Create says that the target is not there, and is to be made first.
+	Create bool `json:"create"`
 	// ByKey says that the topics have not as many partitions, so that the key
 	// decides on the target's.
 	ByKey bool `json:"by_key"`
@@ -38,7 +40,7 @@ type PlanPartition struct {
 // Plan looks at both topics and at how far the copy has come, and changes
 // nothing.
 func (c *Copier) Plan(ctx context.Context, o Options) (Plan, error) {
-	j, err := c.job(ctx, o)
+	j, err := c.job(ctx, o, nil)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -50,6 +52,22 @@ func (c *Copier) Plan(ctx context.Context, o Options) (Plan, error) {
 		return Plan{}, err
 	}
 	return j.plan(ctx, s)
+}
+
+// PlanNew is Plan where the target is not there, and is to be made as topic says,
+// with a number of partitions.
+func (c *Copier) PlanNew(ctx context.Context, o Options, topic events.NewTopic) (Plan, error) {
+	j, err := c.job(ctx, o, &topic)
+	if err != nil {
+		return Plan{}, err
+	}
+	s, err := j.begin(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan, err := j.plan(ctx, s)
+	plan.Create = true
+	return plan, err
 }
 
 func (j *job) plan(ctx context.Context, s *state) (Plan, error) {

@@ -41,7 +41,7 @@ const maxFailures = 3
 // returned.
 func (c *Copier) Run(ctx context.Context, o Options) (Result, error) {
 	result := Result{Source: o.Source, Target: o.Target}
-	j, err := c.job(ctx, o)
+	j, err := c.job(ctx, o, nil)
 	if err != nil {
 		return result, err
 	}
