@@ -41,10 +41,8 @@ func main() {
 		exit(floor(context.Background(), os.Stdout, os.Args[2], os.Args[3]))
 	}
 	var o options
-	flag.IntVar(&o.Bytes, "bytes", 300_000_000, "bytes of the topic, in a million events at most")
-	flag.IntVar(&o.Size, "size", 300, "bytes of an event; the smallest has about 90")
-	flag.StringVar(&o.Codec, "codec", "lz4", "none, lz4 or zstd")
-	flag.IntVar(&o.Partitions, "partitions", 8, "partitions of the topic")
+	o.Bind(flag.CommandLine)
+	o.BindBytes(flag.CommandLine)
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each command")
 	flag.BoolVar(&o.matrix, "matrix", false, "measure 100 B, 1 KiB and 16 KiB with each codec on 1 and 8 partitions")
 	flag.BoolVar(&o.null, "null", false, "discard what is printed, unverified: a file costs more for NDJSON, which is longer")

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/suokelife/suokectl/bench/corpus"
 	"github.com/suokelife/suokectl/bench/harness"
 	"github.com/suokelife/suokectl/internal/testenv"
 )
@@ -37,14 +38,8 @@ const (
 	napped = 300
 )
 
-// setting is one line of the matrix.
-type setting struct {
-	size, partitions int
-	codec            string
-}
-
 type options struct {
-	setting
+	corpus.Setting
 	records, runs int
 	matrix        bool
 	scaling       bool
@@ -57,9 +52,7 @@ func main() {
 	}
 	var o options
 	flag.IntVar(&o.records, "records", 1_000_000, "events in the topic")
-	flag.IntVar(&o.size, "size", 300, "bytes of an event; the smallest has about 150")
-	flag.StringVar(&o.codec, "codec", "lz4", "none, lz4 or zstd")
-	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the topic")
+	o.Bind(flag.CommandLine)
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each")
 	flag.BoolVar(&o.matrix, "matrix", false, "measure 100 B, 1 KiB and 16 KiB with each codec on 1 and 8 partitions")
 	flag.BoolVar(&o.scaling, "scaling", false, "measure too how the rate grows with the workers")
@@ -74,21 +67,6 @@ func exit(err error) {
 		os.Exit(1)
 	}
 	os.Exit(0)
-}
-
-func (o options) settings() []setting {
-	if !o.matrix {
-		return []setting{o.setting}
-	}
-	var all []setting
-	for _, size := range []int{100, 1 << 10, 16 << 10} {
-		for _, codec := range []string{"none", "lz4", "zstd"} {
-			for _, partitions := range []int{1, 8} {
-				all = append(all, setting{size, partitions, codec})
-			}
-		}
-	}
-	return all
 }
 
 func run(ctx context.Context, out io.Writer, o options) error {
@@ -107,8 +85,12 @@ func run(ctx context.Context, out io.Writer, o options) error {
 		return err
 	}
 	b := &bench{brokers: strings.Join(kafka.Brokers, ","), self: self, options: o}
+	settings := []corpus.Setting{o.Setting}
+	if o.matrix {
+		settings = corpus.Matrix(0)
+	}
 	var comparisons []harness.Comparison
-	for _, s := range o.settings() {
+	for _, s := range settings {
 		c, err := b.overBare(ctx, s)
 		if err != nil {
 			return err
@@ -137,17 +119,17 @@ type bench struct {
 
 // overBare compares handling a whole topic, and one of a quarter of the length,
 // with polling the whole.
-func (b *bench) overBare(ctx context.Context, s setting) (harness.Comparison, error) {
+func (b *bench) overBare(ctx context.Context, s corpus.Setting) (harness.Comparison, error) {
 	records := b.records
-	if s.size > 4<<10 {
+	if s.Size > 4<<10 {
 		records /= 10
 	}
-	topic := fmt.Sprintf("test.b.m%d-%d-%s.v1", s.size, s.partitions, s.codec)
+	topic := fmt.Sprintf("test.b.m%d-%d-%s.v1", s.Size, s.Partitions, s.Codec)
 	if err := fill(ctx, b.brokers, topic, records, s); err != nil {
 		return harness.Comparison{}, err
 	}
 	return harness.Comparison{
-		Name: fmt.Sprintf("%d events of %d bytes, %s, %d partitions", records, s.size, s.codec, s.partitions),
+		Name: fmt.Sprintf("%d events of %d bytes, %s, %d partitions", records, s.Size, s.Codec, s.Partitions),
 		Runs: b.runs,
 		Contenders: []harness.Contender{
 			b.contender("library", topic, records, workers, 0),
@@ -161,7 +143,7 @@ func (b *bench) overBare(ctx context.Context, s setting) (harness.Comparison, er
 // do in each run.
 func (b *bench) scalingOf() harness.Comparison {
 	c := harness.Comparison{Name: fmt.Sprintf("%d events a worker that waits for %s", napped, nap), Runs: min(b.runs, 3)}
-	topic := fmt.Sprintf("test.b.m%d-%d-%s.v1", b.size, b.partitions, b.codec)
+	topic := fmt.Sprintf("test.b.m%d-%d-%s.v1", b.Size, b.Partitions, b.Codec)
 	for _, n := range []int{1, 2, 5, 10, 20, 50} {
 		c.Contenders = append(c.Contenders, b.contender(fmt.Sprintf("%d workers", n), topic, n*napped, n, nap))
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/suokelife/suokectl/bench/corpus"
 	"github.com/suokelife/suokectl/bench/harness"
 	"github.com/suokelife/suokectl/pkg/events"
 	"github.com/suokelife/suokectl/pkg/spec"
@@ -29,8 +30,6 @@ const programArg = "program"
 
 // words fill events.
 var words = []string{"account ", "balance ", "city ", "delivery ", "email ", "first name ", "gateway ", "invoice ", "4711 ", "2026-01-31 ", "0x7f3a9c ", "99.95 "}
-
-var codecs = map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}
 
 // program consumes so many records and prints a line for each, so that none is
 // missed and none is made up.
@@ -111,15 +110,19 @@ func library(ctx context.Context, brokers, topic string, records, workers int, w
 }
 
 // fill makes a topic: valid events of ten thousand keys.
-func fill(ctx context.Context, brokers, topic string, records int, s setting) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.ProducerBatchCompression(codecs[s.codec]),
+func fill(ctx context.Context, brokers, topic string, records int, s corpus.Setting) error {
+	compression, err := corpus.Codec(s.Codec)
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.ProducerBatchCompression(compression),
 		kgo.DefaultProduceTopic(topic), kgo.MaxBufferedBytes(8<<20)) // this program's peak counts as that of those it starts
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	for _, name := range []string{topic, topic + ".dlq"} {
-		if _, err := kadm.NewClient(client).CreateTopic(ctx, int32(s.partitions), 1, nil, name); err != nil {
+		if _, err := kadm.NewClient(client).CreateTopic(ctx, int32(s.Partitions), 1, nil, name); err != nil {
 			return err
 		}
 	}
@@ -130,7 +133,7 @@ func fill(ctx context.Context, brokers, topic string, records int, s setting) er
 	var failed error
 	var once sync.Once
 	for i := range records {
-		record := &kgo.Record{Key: fmt.Appendf(nil, "u-%d", i%10_000), Value: event(i, s.size, parsed.Event)}
+		record := &kgo.Record{Key: fmt.Appendf(nil, "u-%d", i%10_000), Value: event(i, s.Size, parsed.Event)}
 		client.Produce(ctx, record, func(_ *kgo.Record, err error) {
 			if err != nil {
 				once.Do(func() { failed = err })

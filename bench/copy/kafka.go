@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/suokelife/suokectl/bench/corpus"
 	"github.com/suokelife/suokectl/bench/topic"
 )
 
@@ -22,13 +23,15 @@ const floorArg = "floor"
 
 const lingerMillis = 5
 
-var codecs = map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}
-
 // floor copies each record to its partition, and does nothing else.
 func floor(ctx context.Context, brokers, codec string) error {
+	compression, err := corpus.Codec(codec)
+	if err != nil {
+		return err
+	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.ConsumeTopics(source),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerLinger(lingerMillis*time.Millisecond), kgo.ProducerBatchCompression(codecs[codec]))
+		kgo.ProducerLinger(lingerMillis*time.Millisecond), kgo.ProducerBatchCompression(compression))
 	if err != nil {
 		return err
 	}
@@ -63,8 +66,8 @@ func floor(ctx context.Context, brokers, codec string) error {
 }
 
 // fill makes the source: valid events with a key each, spread evenly.
-func fill(ctx context.Context, brokers []string, o options) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ProducerBatchCompression(codecs[o.codec]),
+func fill(ctx context.Context, brokers []string, o options, compression kgo.CompressionCodec) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ProducerBatchCompression(compression),
 		kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.DefaultProduceTopic(source),
 		kgo.MaxBufferedBytes(8<<20)) // this program's peak counts as that of those it starts
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/suokelife/suokectl/bench/corpus"
 	"github.com/suokelife/suokectl/bench/harness"
 	"github.com/suokelife/suokectl/bench/topic"
 	"github.com/suokelife/suokectl/internal/testenv"
@@ -66,8 +67,9 @@ func exit(err error) {
 }
 
 func run(ctx context.Context, out io.Writer, o options) error {
-	if _, ok := codecs[o.codec]; !ok {
-		return fmt.Errorf("-codec %q is unknown: use none, lz4 or zstd", o.codec)
+	compression, err := corpus.Codec(o.codec)
+	if err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "suokectl-copy-")
 	if err != nil {
@@ -91,7 +93,7 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(ctx, kafka.Brokers, o); err != nil {
+	if err := fill(ctx, kafka.Brokers, o, compression); err != nil {
 		return err
 	}
 	brokers := strings.Join(kafka.Brokers, ",")

@@ -1,13 +1,14 @@
 //go:build unix
 
-// Package corpus makes the topics that readers are measured on: valid events
-// with a key each, spread evenly over partitions, of a text that compresses to
-// about a third, as events do.
+// Package corpus knows the settings that are measured, and makes the topics for
+// readers: valid events with a key each, spread evenly over partitions, of a text
+// that compresses to about a third, as events do.
 package corpus
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -26,6 +27,18 @@ type Setting struct {
 	Codec      string
 	Partitions int
 	Bytes      int // of the topic, in a million events at most
+}
+
+// Bind adds the flags of a setting, but for how much there is.
+func (s *Setting) Bind(flags *flag.FlagSet) {
+	flags.IntVar(&s.Size, "size", 300, "bytes of an event; the smallest has about 150")
+	flags.StringVar(&s.Codec, "codec", "lz4", "none, lz4 or zstd")
+	flags.IntVar(&s.Partitions, "partitions", 8, "partitions of the topic")
+}
+
+// BindBytes adds the flag of how much there is.
+func (s *Setting) BindBytes(flags *flag.FlagSet) {
+	flags.IntVar(&s.Bytes, "bytes", 300_000_000, "bytes of the topic, in a million events at most")
 }
 
 // Matrix is 100 B, 1 KiB and 16 KiB with each codec on 1 and 8 partitions.
@@ -58,7 +71,8 @@ func (s Setting) Needle() string { return id(s.Records() - 1) }
 
 func id(i int) string { return fmt.Sprintf("00000000-%012x", i) }
 
-func codec(name string) (kgo.CompressionCodec, error) {
+// Codec is the codec of a name.
+func Codec(name string) (kgo.CompressionCodec, error) {
 	switch name {
 	case "none":
 		return kgo.NoCompression(), nil
@@ -72,7 +86,7 @@ func codec(name string) (kgo.CompressionCodec, error) {
 
 // Fill makes the topic.
 func (s Setting) Fill(ctx context.Context, brokers []string) error {
-	compression, err := codec(s.Codec)
+	compression, err := Codec(s.Codec)
 	if err != nil {
 		return err
 	}

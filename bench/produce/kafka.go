@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/suokelife/suokectl/bench/corpus"
 )
 
 // floorArg makes this program the bare loop.
 const floorArg = "floor"
-
-var codecs = map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}
 
 // floor produces each line of a file, and does nothing else.
 func floor(ctx context.Context, brokers, topic, codec, path string) error {
@@ -27,8 +27,12 @@ func floor(ctx context.Context, brokers, topic, codec, path string) error {
 		return err
 	}
 	defer file.Close()
+	compression, err := corpus.Codec(codec)
+	if err != nil {
+		return err
+	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.DefaultProduceTopic(topic),
-		kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchCompression(codecs[codec]))
+		kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchCompression(compression))
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/suokelife/suokectl/bench/corpus"
 	"github.com/suokelife/suokectl/bench/harness"
 	"github.com/suokelife/suokectl/bench/topic"
 	"github.com/suokelife/suokectl/internal/testenv"
@@ -32,20 +33,11 @@ const wallGoal = 1.0
 
 const linger = "5" // ms, as suokectl's
 
-// most bounds the records of one run, which small ones would make too many of.
-const most = 1_000_000
-
-// setting is one line of the matrix.
-type setting struct {
-	size, partitions int
-	codec            string
-}
-
 type options struct {
-	setting
-	bytes, runs int
-	matrix      bool
-	jsonFile    string
+	corpus.Setting
+	runs     int
+	matrix   bool
+	jsonFile string
 }
 
 func main() {
@@ -56,10 +48,8 @@ func main() {
 		exit(err)
 	}
 	var o options
-	flag.IntVar(&o.bytes, "bytes", 300_000_000, "bytes of a run, in a million events at most")
-	flag.IntVar(&o.size, "size", 300, "bytes of an event; the smallest has about 130")
-	flag.StringVar(&o.codec, "codec", "lz4", "none, lz4 or zstd")
-	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the topic")
+	o.Bind(flag.CommandLine)
+	o.BindBytes(flag.CommandLine)
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each command")
 	flag.BoolVar(&o.matrix, "matrix", false, "measure 100 B, 1 KiB and 16 KiB with each codec on 1 and 8 partitions")
 	flag.StringVar(&o.jsonFile, "json", "", "write the results as JSON to this file")
@@ -73,21 +63,6 @@ func exit(err error) {
 		os.Exit(1)
 	}
 	os.Exit(0)
-}
-
-func (o options) settings() []setting {
-	if !o.matrix {
-		return []setting{o.setting}
-	}
-	var all []setting
-	for _, size := range []int{100, 1 << 10, 16 << 10} {
-		for _, codec := range []string{"none", "lz4", "zstd"} {
-			for _, partitions := range []int{1, 8} {
-				all = append(all, setting{size, partitions, codec})
-			}
-		}
-	}
-	return all
 }
 
 func run(ctx context.Context, out io.Writer, o options) error {
@@ -111,8 +86,12 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
+	settings := []corpus.Setting{o.Setting}
+	if o.matrix {
+		settings = corpus.Matrix(o.Bytes)
+	}
 	var comparisons []harness.Comparison
-	for _, s := range o.settings() {
+	for _, s := range settings {
 		c, err := b.comparison(s)
 		if err != nil {
 			return err
@@ -130,31 +109,29 @@ type bench struct {
 
 // comparison makes the file of a setting, and the contenders over it. Each has a
 // fresh topic for each run, and what is verified is what the topic holds then.
-func (b *bench) comparison(s setting) (harness.Comparison, error) {
-	records := min(b.bytes/max(s.size, 130), most)
-	kind := fmt.Sprintf("m%d", s.size)
-	file := filepath.Join(b.dir, fmt.Sprintf("events-%d.ndjson", s.size))
+func (b *bench) comparison(s corpus.Setting) (harness.Comparison, error) {
+	kind := fmt.Sprintf("m%d", s.Size)
+	file := filepath.Join(b.dir, fmt.Sprintf("events-%d.ndjson", s.Size))
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		if err := write(file, records, s.size, kind); err != nil {
+		if err := write(file, s.Records(), s.Size, kind); err != nil {
 			return harness.Comparison{}, err
 		}
 	}
 	name := fmt.Sprintf("test.b.%s.v1", kind)
 	contender := func(title string, argv ...string) harness.Contender {
 		return harness.Contender{Name: title, Argv: argv, Env: append(harness.Home(b.dir), "SUOKECTL_KAFKA_BROKERS="+b.brokers),
-			Prepare: func(ctx context.Context) error { return topic.Recreate(ctx, b.brokers, name, s.partitions) },
+			Prepare: func(ctx context.Context) error { return topic.Recreate(ctx, b.brokers, name, s.Partitions) },
 			Examine: func(io.Reader) (harness.Evidence, error) {
 				return topic.Examine(context.Background(), b.brokers, name)
 			},
 		}
 	}
 	return harness.Comparison{
-		Name: fmt.Sprintf("%d events of %d bytes, %s, %d partitions", records, s.size, s.codec, s.partitions),
-		Runs: b.runs, SameOutput: true,
+		Name: s.String(), Runs: b.runs, SameOutput: true,
 		Contenders: []harness.Contender{
-			contender("suokectl", b.suokectl, "events", "produce", name, "-f", file, "--compression", s.codec),
-			contender("bare loop", b.self, floorArg, b.brokers, name, s.codec, file),
-			contender("kcat", b.kcat, "-P", "-b", b.brokers, "-t", name, "-z", s.codec, "-l",
+			contender("suokectl", b.suokectl, "events", "produce", name, "-f", file, "--compression", s.Codec),
+			contender("bare loop", b.self, floorArg, b.brokers, name, s.Codec, file),
+			contender("kcat", b.kcat, "-P", "-b", b.brokers, "-t", name, "-z", s.Codec, "-l",
 				"-X", "enable.idempotence=true", "-X", "acks=all", "-X", "linger.ms="+linger,
 				"-X", "batch.num.messages=1000000", "-X", "batch.size=1000000",
 				"-X", "queue.buffering.max.messages=1000000", "-X", "queue.buffering.max.kbytes=1000000", file),
