@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/suokelife/suokectl/cmd/chaos"
 	"github.com/suokelife/suokectl/cmd/config"
@@ -23,7 +22,6 @@ import (
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/complete"
 	"github.com/suokelife/suokectl/internal/failure"
-	"github.com/suokelife/suokectl/pkg/spec"
 )
 
 // NewCmdRoot returns the whole command tree on f.
@@ -139,21 +137,6 @@ func typed(cmd *cobra.Command) {
 			return nil
 		}
 	}
-}
-
-// flagError makes a usage error of a flag's, with the flag that was probably meant.
-func flagError(cmd *cobra.Command, err error) error {
-	usage := &failure.UsageError{Err: err}
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
-		return usage
-	}
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := spec.Nearest(unknown.GetSpecifiedName(), names); near != "" {
-		return failure.WithHint(usage, "did you mean --"+near+"?")
-	}
-	return failure.WithHint(usage, fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath()))
 }
 
 // togetherError says in words which flags exclude one another.
