@@ -80,6 +80,8 @@ func subjectThenFiles(f *app.Factory) cobra.CompletionFunc {
 // schemaHint adds to an error of the registry what to do next.
 func schemaHint(ctx context.Context, registry *schema.Registry, subject string, err error) error {
 	switch {
+	case failure.Hint(err) != "": // by whoever knew more
+		return err
 	case errors.Is(err, schema.ErrSubjectNotFound):
 		if names, listed := registry.Subjects(ctx); listed == nil {
 			if nearest := spec.Nearest(subject, names); nearest != "" {

@@ -2,6 +2,8 @@ package events
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -55,12 +57,34 @@ func (c candidateFlags) read(ctx context.Context, ios *iostreams.IOStreams, regi
 		}
 		s, err := registry.Get(ctx, reference.Subject, reference.Version)
 		if err != nil {
-			return candidate{}, schemaHint(ctx, registry, reference.Subject, err)
+			return candidate{}, referenceHint(ctx, registry, reference, err)
 		}
 		reference.Version = s.Version
 		out.references = append(out.references, reference)
 	}
 	return out, nil
+}
+
+// referenceHint adds to an error of what --reference names what to do next.
+func referenceHint(ctx context.Context, registry *schema.Registry, reference schema.Reference, err error) error {
+	hinted := schemaHint(ctx, registry, reference.Subject, err)
+	err = fmt.Errorf("--reference %s: %w", reference.Name, err)
+	if hint := failure.Hint(hinted); !errors.Is(err, schema.ErrSubjectNotFound) || strings.HasPrefix(hint, "did you mean") {
+		return failure.WithHint(err, hint)
+	}
+	return failure.WithHint(err, "`suokectl events schema register "+reference.Subject+" FILE` registers it first")
+}
+
+// explain adds to an error about the candidate what to do next. Which reference it
+// lacks is found out here, since registries say it in as many ways as there are.
+func (c candidate) explain(ctx context.Context, registry *schema.Registry, subject string, err error) error {
+	if errors.Is(err, schema.ErrInvalidSchema) {
+		var missing *schema.MissingReferenceError
+		if _, here := c.parse(ctx, registry); errors.As(here, &missing) {
+			return failure.WithHint(err, fmt.Sprintf("if %s is in another file, register that first with `suokectl events schema register SUBJECT FILE`, and add --reference %[1]s=SUBJECT", missing.Name))
+		}
+	}
+	return schemaHint(ctx, registry, subject, err)
 }
 
 func (c candidateFlags) kind(file, text string) (schema.Type, error) {

@@ -100,7 +100,7 @@ func runSchemaCheck(ctx context.Context, opts *SchemaCheckOptions) error {
 	}
 	verdict, err := opts.decide(ctx, registry, c)
 	if err != nil {
-		return schemaHint(ctx, registry, opts.Subject, err)
+		return c.explain(ctx, registry, opts.Subject, err)
 	}
 	return verdict.show(opts.IO, opts.Output)
 }

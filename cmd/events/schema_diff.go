@@ -152,7 +152,7 @@ func (o *SchemaDiffOptions) after(ctx context.Context, registry *schema.Registry
 			return nil, 0, err
 		}
 		parsed, err := c.parse(ctx, registry)
-		return parsed, versions[len(versions)-1], err
+		return parsed, versions[len(versions)-1], c.explain(ctx, registry, o.Subject, err)
 	}
 	to := o.To
 	if to == schema.Latest {

@@ -76,7 +76,7 @@ func runSchemaRegister(ctx context.Context, opts *SchemaRegisterOptions) error {
 	if opts.DryRun {
 		verdict, err := askVerdict(ctx, registry, opts.Subject, c)
 		if err != nil {
-			return schemaHint(ctx, registry, opts.Subject, err)
+			return c.explain(ctx, registry, opts.Subject, err)
 		}
 		return verdict.show(opts.IO, opts.Output)
 	}
@@ -85,7 +85,7 @@ func runSchemaRegister(ctx context.Context, opts *SchemaRegisterOptions) error {
 	}
 	s, err := registry.Register(ctx, opts.Subject, c.kind, c.text, c.references...)
 	if err != nil {
-		return schemaHint(ctx, registry, opts.Subject, err)
+		return c.explain(ctx, registry, opts.Subject, err)
 	}
 	return output.One(opts.IO, opts.Output, schemaView(), s, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s version %d, id %d, %s\n", opts.IO.Clean(s.Subject), s.Version, s.ID, s.Type)

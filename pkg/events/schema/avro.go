@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -31,12 +32,22 @@ func parseAvro(d Definition) (*avroSchema, error) {
 	}
 	var err error
 	if s.schema, err = cache.Parse(d.Text); err != nil {
-		return nil, err
+		return nil, avroError(err)
 	}
 	s.root = s.schema.Root()
 	s.collect(s.root)
 	s.codec = sync.OnceValues(d.avroCodec)
 	return s, nil
+}
+
+// avroError finds the name that the library does not know in its text: it has no type for that.
+func avroError(err error) error {
+	_, name, _ := strings.Cut(err.Error(), "unknown type ")
+	quoted, _ := strconv.QuotedPrefix(name)
+	if name, _ = strconv.Unquote(quoted); name == "" {
+		return err
+	}
+	return &MissingReferenceError{name}
 }
 
 // avroCodec parses the schema without its logical types: a value in JSON is the plain one that they are laid upon, as a

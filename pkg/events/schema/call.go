@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/riferrei/srclient"
 )
@@ -66,8 +67,8 @@ func (c *call) explain(what string, err error) error {
 	reason := err.Error()
 	sentinel := ErrUnavailable
 	if errors.As(err, &said) {
-		reason = fmt.Sprintf("%s (%d)", said.Message, said.Code)
 		sentinel = sentinelOf(said.Code)
+		reason = fmt.Sprintf("%s (%d)", saidOnce(sentinel, said.Message), said.Code)
 	}
 	switch c.status {
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -80,6 +81,15 @@ func (c *call) explain(what string, err error) error {
 		return fmt.Errorf("%s at %s: %w: %w", what, redact(c.registry.cfg.URL), sentinel, rootCause(err))
 	}
 	return fmt.Errorf("%s at %s: %w: %s", what, redact(c.registry.cfg.URL), sentinel, reason)
+}
+
+// saidOnce leaves out of a registry's text what the sentinel says in the same words.
+func saidOnce(sentinel error, text string) string {
+	prefix := sentinel.Error() + ": "
+	if len(text) > len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+		return text[len(prefix):]
+	}
+	return text
 }
 
 // rootCause leaves out the method and address that the HTTP client puts before the reason.

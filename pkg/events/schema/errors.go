@@ -24,6 +24,17 @@ var (
 	ErrUnauthorized = errors.New("not allowed by the schema registry")
 )
 
+// MissingReferenceError is wrapped beside [ErrInvalidSchema] when a schema refers to what is neither in its text nor
+// among what it refers to.
+type MissingReferenceError struct {
+	// Name is what the schema calls it: a type in Avro, what stands in $ref in JSON Schema, an import in Protobuf.
+	Name string
+}
+
+func (e *MissingReferenceError) Error() string {
+	return fmt.Sprintf("%q is neither defined here nor given by a reference", e.Name)
+}
+
 // Problem is one place at which a value does not fit.
 type Problem struct {
 	Path    string `json:"path"` // from the event's root, as in data.items[0].price

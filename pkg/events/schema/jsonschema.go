@@ -2,7 +2,6 @@ package schema
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -42,7 +41,7 @@ func (d Definition) loadImport(url string) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(i.Text)), nil
 		}
 	}
-	return nil, fmt.Errorf("the schema refers to %s, which is not part of it", strings.TrimPrefix(url, jsonBase))
+	return nil, &MissingReferenceError{strings.TrimPrefix(url, jsonBase)}
 }
 
 // jsonMarks are keywords that the library does not keep.

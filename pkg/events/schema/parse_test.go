@@ -36,6 +36,19 @@ func TestWhatIsNoSchema(t *testing.T) {
 	}
 }
 
+func TestMissingReferences(t *testing.T) {
+	for name, d := range map[string]schema.Definition{
+		"shop.Money":   {Type: schema.Avro, Text: `{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"price","type":["null","shop.Money"]}]}`},
+		"money.json":   {Type: schema.JSON, Text: `{"properties":{"price":{"$ref":"money.json#/definitions/a"}}}`},
+		"shop/m.proto": {Type: schema.Protobuf, Text: `syntax = "proto3"; import "google/protobuf/any.proto"; import "shop/m.proto"; message M {}`},
+	} {
+		var missing *schema.MissingReferenceError
+		if _, err := schema.Parse(d); !errors.As(err, &missing) || missing.Name != name || !errors.Is(err, schema.ErrInvalidSchema) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // FuzzParse: whatever the text, it is parsed or refused; what is parsed can be compared with itself and fits itself.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{avroEvent, avroUser, jsonEvent, jsonUser, protoEvent, `"string"`, `["null","int"]`, `{"$ref":"#"}`,

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
@@ -32,7 +31,7 @@ func parseProto(d Definition) (*protoSchema, error) {
 		Resolver: protocompile.WithStandardImports(protocompile.ResolverFunc(func(name string) (protocompile.SearchResult, error) {
 			text, found := d.protoSource(name)
 			if !found {
-				return protocompile.SearchResult{}, protoregistry.NotFound
+				return protocompile.SearchResult{}, &MissingReferenceError{name}
 			}
 			return protocompile.SearchResult{Source: strings.NewReader(text)}, nil
 		})),
