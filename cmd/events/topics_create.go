@@ -10,6 +10,7 @@ import (
 	"github.com/suokelife/suokectl/internal/app"
 	"github.com/suokelife/suokectl/internal/failure"
 	"github.com/suokelife/suokectl/internal/iostreams"
+	"github.com/suokelife/suokectl/internal/output"
 	"github.com/suokelife/suokectl/pkg/events"
 )
 
@@ -18,6 +19,7 @@ type TopicsCreateOptions struct {
 	IO       *iostreams.IOStreams
 	Events   func() (*events.Client, error)
 	Guard    func(ctx context.Context, what string) error
+	Output   output.Flags
 	Names    []string
 	Topic    events.NewTopic // but for the name
 	DLQ      bool
@@ -33,9 +35,10 @@ func NewCmdTopicsCreate(f *app.Factory, runF func(*TopicsCreateOptions) error) *
 		Short: "Create topics, and their dead-letter topics",
 		Long: `Create topics whose names follow the conventions. Each gets its dead-letter topic
 with the same number of partitions, unless --dlq=false: consumers need it. One that
-is there already, as after its topic was deleted, stays as it is.`,
+is there already, as after its topic was deleted, stays as it is. What became of each
+topic is its outcome: created, exists, or planned with --dry-run.`,
 		Example: "suokectl events topics create dev.auth-service.user-locked.v1 --partitions 3\n" +
-			"suokectl events topics create dev.auth-service.user-locked.v1 --if-absent\n" +
+			"suokectl events topics create dev.auth-service.user-locked.v1 --if-absent -o name\n" +
 			"suokectl events topics create dev.auth-service.user-unlocked.v1 --config retention.ms=86400000 --dry-run",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -60,7 +63,21 @@ is there already, as after its topic was deleted, stays as it is.`,
 	for _, name := range []string{"partitions", "replicas", "config"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
+	opts.Output.Bind(cmd)
 	return cmd
+}
+
+// The outcomes of creating a topic.
+const (
+	outcomeCreated = "created"
+	outcomeExists  = "exists"
+	outcomePlanned = "planned" // it would be created
+)
+
+// createdTopic is a topic as it is printed.
+type createdTopic struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`
 }
 
 func runTopicsCreate(ctx context.Context, opts *TopicsCreateOptions) error {
@@ -86,27 +103,39 @@ func runTopicsCreate(ctx context.Context, opts *TopicsCreateOptions) error {
 			return err
 		}
 	}
+	var created []createdTopic
 	for _, name := range names {
-		if err := createTopic(ctx, opts, client, name, opts.IfAbsent || !named[name]); err != nil {
-			return err
+		outcome, failed := opts.create(ctx, client, name, opts.IfAbsent || !named[name])
+		if err = failed; err != nil {
+			break
 		}
+		created = append(created, createdTopic{name, outcome})
 	}
-	return nil
+	return firstError(err, output.List(opts.IO, opts.Output, createdView(), created))
 }
 
-func createTopic(ctx context.Context, opts *TopicsCreateOptions, client *events.Client, name string, mayExist bool) error {
-	topic := opts.Topic
+func (o *TopicsCreateOptions) create(ctx context.Context, client *events.Client, name string, mayExist bool) (outcome string, err error) {
+	topic := o.Topic
 	topic.Name = name
-	err := client.CreateTopic(ctx, topic, opts.DryRun)
-	switch {
+	switch err := client.CreateTopic(ctx, topic, o.DryRun); {
 	case errors.Is(err, events.ErrTopicExists) && mayExist:
-		opts.IO.Infof("%s exists already", name)
+		return outcomeExists, nil
 	case err != nil:
-		return err
-	case opts.DryRun:
-		opts.IO.Infof("%s would be created", name)
-	default:
-		opts.IO.Infof("%s created", name)
+		return "", err
+	case o.DryRun:
+		return outcomePlanned, nil
 	}
-	return nil
+	return outcomeCreated, nil
+}
+
+func createdView() output.View[createdTopic] {
+	return output.View[createdTopic]{
+		Columns: []output.Column[createdTopic]{
+			{Name: "TOPIC", Whole: true, Value: func(t createdTopic) string { return t.Name }},
+			{Name: "OUTCOME", Value: func(t createdTopic) string {
+				return map[string]string{outcomeCreated: "created", outcomeExists: "exists already", outcomePlanned: "would be created"}[t.Outcome]
+			}},
+		},
+		Name: func(t createdTopic) string { return t.Name },
+	}
 }

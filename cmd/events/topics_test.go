@@ -83,7 +83,7 @@ func TestTopicsRefuseBadInput(t *testing.T) {
 	s.run("topics", "create", fresh, "--config", "retention.msx=1").want(t, 1, "", "did you mean retention.ms?")
 	s.run("topics", "create", registered).want(t, 1, "", "exists already")
 	s.run("topics", "delete", registered).want(t, 0, "", "deleted") // its dead letters stay
-	s.run("topics", "create", registered, "--partitions", "2").want(t, 0, "", registered+".dlq exists already")
+	s.run("topics", "create", registered, "--partitions", "2").want(t, 0, registered+".dlq  exists already\n", "")
 	s.run("topics", "create", "dev.auth_service.x.v1").want(t, 1, "", "auth-service")
 	s.protected = true
 	for _, args := range [][]string{{"topics", "alter", registered, "--partitions", "9"}, {"topics", "delete", registered}, {"topics", "create", fresh}} {
