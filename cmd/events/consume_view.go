@@ -18,9 +18,9 @@ func recordView() output.View[*kgo.Record] {
 		Columns: []output.Column[*kgo.Record]{
 			{Name: "PARTITION", Value: func(r *kgo.Record) string { return strconv.Itoa(int(r.Partition)) }},
 			{Name: "OFFSET", Value: func(r *kgo.Record) string { return strconv.FormatInt(r.Offset, 10) }},
-			{Name: "TIME", Value: func(r *kgo.Record) string { return r.Timestamp.UTC().Format(time.RFC3339) }},
+			{Name: "TIME", Whole: true, Value: func(r *kgo.Record) string { return r.Timestamp.UTC().Format(time.RFC3339) }},
 			{Name: "KEY", Value: func(r *kgo.Record) string { return cellOfText(r.Key, "") }},
-			{Name: "VALUE", Value: func(r *kgo.Record) string { return cellOfText(r.Value, "(tombstone)") }},
+			{Name: "VALUE", Room: 16, Value: func(r *kgo.Record) string { return cellOfText(r.Value, "(tombstone)") }},
 		},
 		Name:  func(r *kgo.Record) string { return strconv.FormatInt(r.Offset, 10) },
 		Empty: "no records there",
@@ -30,7 +30,7 @@ func recordView() output.View[*kgo.Record] {
 // foundView shows a record with the topic that it was found in.
 func foundView() output.View[*kgo.Record] {
 	view := recordView()
-	topic := output.Column[*kgo.Record]{Name: "TOPIC", Value: func(r *kgo.Record) string { return r.Topic }}
+	topic := output.Column[*kgo.Record]{Name: "TOPIC", Whole: true, Value: func(r *kgo.Record) string { return r.Topic }}
 	view.Columns = append([]output.Column[*kgo.Record]{topic}, view.Columns...)
 	view.Empty = "nothing found"
 	return view

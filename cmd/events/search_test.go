@@ -57,6 +57,10 @@ func TestSearch(t *testing.T) {
 	if strings.Contains(table.out, "\x00") {
 		t.Errorf("not clean: %q", table.out)
 	}
+	narrow := s.runWith(s.ctx, "", func(ios *iostreams.IOStreams) { ios.SetTTY(true, true, true); ios.SetWidth(80) },
+		"search", "dev.**", "--contains", "e-3", "-o", "table")
+	narrow.want(t, 0, "-registered.v1.dlq  ", "")
+	narrow.want(t, 0, "\n    {\"meta\":", "")
 }
 
 func TestConsumePlaces(t *testing.T) {

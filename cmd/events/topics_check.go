@@ -87,9 +87,9 @@ func runTopicsCheck(ctx context.Context, opts *TopicsCheckOptions) error {
 func checkView(empty string) output.View[*spec.TopicError] {
 	return output.View[*spec.TopicError]{
 		Columns: []output.Column[*spec.TopicError]{
-			{Name: "TOPIC", Value: func(e *spec.TopicError) string { return e.Name }},
-			{Name: "PROBLEM", Value: problems},
-			{Name: "SUGGESTION", Value: func(e *spec.TopicError) string { return e.Suggestion }},
+			{Name: "TOPIC", Whole: true, Value: func(e *spec.TopicError) string { return e.Name }},
+			{Name: "PROBLEM", Room: 60, Value: problems},
+			{Name: "SUGGESTION", Whole: true, Value: func(e *spec.TopicError) string { return e.Suggestion }},
 		},
 		Name:  func(e *spec.TopicError) string { return e.Name },
 		Empty: empty,

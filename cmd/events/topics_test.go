@@ -34,6 +34,18 @@ func TestTopicsDescribe(t *testing.T) {
 	s.run("topics", "describe", registered, "--window", "-1s").want(t, 2, "", "not negative")
 }
 
+// TestTopicsCheckOnANarrowTerminal: what is wrong is what one looks for.
+func TestTopicsCheckOnANarrowTerminal(t *testing.T) {
+	s := newConsole(t)
+	got := s.runWith(s.ctx, "", func(ios *iostreams.IOStreams) { ios.SetTTY(true, true, true); ios.SetWidth(80) },
+		"topics", "check", "Prod.auth_service.userRegistered.1")
+	got.want(t, failure.CodeFindings, "Prod.auth_service.userRegistered.1  prod.auth-service.user-registered.v1\n", "")
+	got.want(t, failure.CodeFindings, "    env \"Prod\": want one of dev, test, staging, prod; service \"auth_service\":\n", "")
+	if strings.Contains(got.out, "…") {
+		t.Errorf("something is cut:\n%s", got.out)
+	}
+}
+
 func TestTopicsOffsets(t *testing.T) {
 	s := newConsole(t)
 	s.putEvents(3)

@@ -276,3 +276,38 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 		}
 	}
 }
+
+// TestRoom: text that is left too little room beside the others goes beneath its row, a few lines of it.
+func TestRoom(t *testing.T) {
+	view := output.View[string]{Columns: []output.Column[string]{
+		{Name: "NUMBER", Value: func(text string) string { return fmt.Sprint(len(text)) }},
+		{Name: "TEXT", Room: 30, Value: func(text string) string { return text }},
+		{Name: "ADDRESS", Whole: true, Value: func(string) string { return "127.0.0.1:5005" }},
+	}}
+	long := strings.Repeat("some words ", 40)
+	for _, c := range []struct {
+		width      int
+		text, want string
+	}{
+		{80, "some words", "NUMBER  TEXT        ADDRESS\n10      some words  127.0.0.1:5005\n"},
+		{80, long, "NUMBER  TEXT                                                      ADDRESS\n440     some words some words some words some words some words …  127.0.0.1:5005\n"},
+		{40, "some words that do not fit", "NUMBER  ADDRESS\n26      127.0.0.1:5005\n    some words that do not fit\n"},
+		{40, "", "NUMBER  TEXT  ADDRESS\n0             127.0.0.1:5005\n"},
+		{40, long, "NUMBER  ADDRESS\n440     127.0.0.1:5005\n" + strings.Repeat("    some words some words some words\n", 3) + "    some words some words some words…\n"},
+	} {
+		ios, _, out, _ := iostreams.Test()
+		ios.SetTTY(false, true, false)
+		ios.SetWidth(c.width)
+		stream, err := output.NewStream(ios, output.Flags{}, view)
+		if err == nil {
+			err = errors.Join(stream.Write(c.text), stream.Close())
+		}
+		if err == nil && out.String() != c.want {
+			t.Errorf("a stream at %d:\n%s\nwant\n%s", c.width, out, c.want)
+		}
+		out.Reset()
+		if err = errors.Join(err, output.List(ios, output.Flags{}, view, []string{c.text})); err != nil || out.String() != c.want {
+			t.Errorf("a list at %d: %v\n%s\nwant\n%s", c.width, err, out, c.want)
+		}
+	}
+}

@@ -139,6 +139,9 @@ func (s *Stream[T]) writeRows(items []T) error {
 func (s *Stream[T]) widthsFor(row []string) []int {
 	widths, room := slices.Clone(s.widths), s.ios.Width()-total(s.widths)
 	for j, cell := range row {
+		if widths[j] == beneath {
+			continue
+		}
 		grow := ansi.StringWidth(cell) - widths[j]
 		if s.ios.StdoutTTY() {
 			grow = min(grow, room)

@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -11,8 +12,11 @@ import (
 )
 
 const (
-	gap      = 2 // columns between cells
-	minWidth = 6 // what a column keeps when the terminal is too narrow
+	gap      = 2  // columns between cells
+	minWidth = 6  // what a column keeps when the terminal is too narrow
+	beneath  = -1 // the width of a column that is shown beneath the row
+	maxLines = 4  // of what is shown beneath a row
+	indent   = 4  // of the same
 )
 
 var oneLine = strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ", "\r", " ")
@@ -48,8 +52,8 @@ func layOut[T any](ios *iostreams.IOStreams, cols []Column[T], items []T) [][]st
 }
 
 // fit returns each column's width. On a terminal that is too narrow the
-// widest columns give way first, those to be kept whole after all others; a
-// pipe gets every cell whole.
+// widest columns give way first, after those that can go beneath the row, and
+// those to be kept whole after all others; a pipe gets every cell whole.
 func fit[T any](ios *iostreams.IOStreams, cols []Column[T], rows [][]string) []int {
 	widths := make([]int, len(cols))
 	for j, c := range cols {
@@ -60,6 +64,11 @@ func fit[T any](ios *iostreams.IOStreams, cols []Column[T], rows [][]string) []i
 	}
 	if !ios.StdoutTTY() {
 		return widths
+	}
+	for j, c := range cols {
+		if over := total(widths) - ios.Width(); over > 0 && c.Room > 0 && widths[j]-over < c.Room {
+			widths[j] = beneath
+		}
 	}
 	for over := total(widths) - ios.Width(); over > 0; over-- {
 		giving := widest(widths, func(j int) bool { return !cols[j].Whole })
@@ -86,34 +95,74 @@ func widest(widths []int, may func(int) bool) int {
 }
 
 func total(widths []int) int {
-	sum := gap * (len(widths) - 1)
+	sum := -gap
 	for _, w := range widths {
-		sum += w
+		if w != beneath {
+			sum += w + gap
+		}
 	}
 	return sum
 }
 
+// last is the index of the last column that stands in the row.
+func last(widths []int) int {
+	for j, w := range slices.Backward(widths) {
+		if w != beneath {
+			return j
+		}
+	}
+	return -1
+}
+
 func writeHeader[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T], widths []int) error {
-	cells := make([]string, len(cols))
+	var cells []string
 	for j, c := range cols {
-		cells[j] = ios.Style().Bold(pad(c.Name, widths[j], j == len(cols)-1))
+		if widths[j] != beneath {
+			cells = append(cells, ios.Style().Bold(pad(c.Name, widths[j], j == last(widths))))
+		}
 	}
 	return writeLine(w, cells)
 }
 
 func writeRow[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T], widths []int, item T, row []string) error {
-	cells := make([]string, len(cols))
+	var cells, below []string
 	for j, c := range cols {
+		style := func(text string) string { return text }
+		if c.Style != nil {
+			style = func(text string) string { return c.Style(ios.Style(), item, text) }
+		}
 		text := row[j]
+		if widths[j] == beneath {
+			for _, line := range wrap(text, ios.Width()-indent) {
+				below = append(below, strings.Repeat(" ", indent)+style(line))
+			}
+			continue
+		}
 		if c.Whole {
 			text = shorten(text, widths[j])
 		}
-		cells[j] = pad(text, widths[j], j == len(cols)-1)
-		if c.Style != nil {
-			cells[j] = c.Style(ios.Style(), item, cells[j])
-		}
+		cells = append(cells, style(pad(text, widths[j], j == last(widths))))
 	}
-	return writeLine(w, cells)
+	if err := writeLine(w, cells); err != nil || len(below) == 0 {
+		return err
+	}
+	_, err := fmt.Fprintln(w, strings.Join(below, "\n"))
+	return err
+}
+
+// wrap breaks text into lines, as many as are shown; no text is none.
+func wrap(text string, width int) []string {
+	if text == "" {
+		return nil
+	}
+	width = max(width, minWidth)
+	text = ansi.Truncate(text, width*(maxLines+1), "") // of what may be megabytes
+	lines := strings.Split(ansi.Wrap(text, width, ""), "\n")
+	if len(lines) > maxLines {
+		lines = lines[:maxLines]
+		lines[maxLines-1] = ansi.Truncate(lines[maxLines-1], width-1, "") + "…"
+	}
+	return lines
 }
 
 func writeLine(w io.Writer, cells []string) error {

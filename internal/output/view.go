@@ -19,6 +19,10 @@ type Column[T any] struct {
 	// Whole columns give way last on a terminal that is too narrow: what is
 	// typed or copied elsewhere is of no use in part.
 	Whole bool
+	// Room, when it is not 0, is the least width with which a column that is cut
+	// stands beside the others. On a terminal that leaves it less, it goes on lines
+	// of its own beneath the row.
+	Room int
 	// Style colours the fitted cell; nil leaves it plain.
 	Style func(st iostreams.Style, item T, cell string) string
 }
