@@ -148,6 +148,7 @@ func (l *scanLane) relocate(ctx context.Context) error {
 	if !lost {
 		return nil
 	}
+	l.handOn(ctx) // looking may take long
 	topic, err := l.look(ctx)
 	switch {
 	case isGone(err):

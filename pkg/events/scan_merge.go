@@ -50,6 +50,9 @@ func (m *merger) receive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !ch.hasRecords() && ch.err != nil { // its lane has ended, for which no partition can wait
+		return ch.err
+	}
 	src := m.sources[ch.cursor]
 	src.queue = append(src.queue, ch)
 	if src.chunk == nil {

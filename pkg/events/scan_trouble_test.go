@@ -281,3 +281,41 @@ func TestScanReadsAnEnormousValue(t *testing.T) {
 		}
 	}
 }
+
+// TestScanByTimeSaysWhatIsRefused: partitions that wait for each other do not wait
+// for one of which nothing comes any more.
+func TestScanByTimeSaysWhatIsRefused(t *testing.T) {
+	const topic, partitions = "by-time", 8
+	c := newTroubled(t, kfake.NumBrokers(1))
+	c.create(topic, partitions)
+	var sent []*kgo.Record
+	for i := range 2 * partitions {
+		sent = append(sent, &kgo.Record{Topic: topic, Partition: int32(i % partitions), Value: []byte("x")})
+	}
+	c.put(c.raw(), sent...)
+	c.kafka.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.kafka.KeepControl()
+		fetch := req.(*kmsg.FetchRequest)
+		resp := fetch.ResponseKind().(*kmsg.FetchResponse)
+		answered := kmsg.NewFetchResponseTopic()
+		answered.TopicID = fetch.Topics[0].TopicID
+		for _, asked := range fetch.Topics[0].Partitions {
+			partition := kmsg.NewFetchResponseTopicPartition()
+			partition.Partition, partition.HighWatermark, partition.LastStableOffset = asked.Partition, 2, 2
+			if asked.FetchOffset == 0 {
+				partition.RecordBatches = plainBatch(0)
+			} else {
+				partition.ErrorCode = kerr.TopicAuthorizationFailed.Code
+			}
+			answered.Partitions = append(answered.Partitions, partition)
+		}
+		resp.Topics = append(resp.Topics, answered)
+		return resp, nil, true
+	})
+	for range 5 { // the partition that is asked for first is another each time
+		got, _, err := c.scan(events.ScanOptions{Topic: topic, ByTime: true})
+		if !errors.Is(err, kerr.TopicAuthorizationFailed) || len(got) > partitions {
+			t.Fatalf("got %d records, %v", len(got), err)
+		}
+	}
+}
