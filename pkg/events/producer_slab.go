@@ -21,7 +21,7 @@ func (x *sender) room(records int) (next func() *sending) {
 	b, used := x.takeSlab(), 0
 	return func() *sending {
 		s := &b.room[used]
-		*s = sending{slab: b}
+		s.slab = b
 		used++
 		b.open++
 		return s
@@ -46,6 +46,7 @@ func (x *sender) giveBack(b *slab) {
 		return
 	}
 	if b.open--; b.open == 0 {
+		clear(b.room[:]) // what the records pointed to is not kept
 		x.slabs = append(x.slabs, b)
 	}
 }
