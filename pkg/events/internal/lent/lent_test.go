@@ -221,6 +221,44 @@ func TestAClosedConnectionIsForgotten(t *testing.T) {
 	}
 }
 
+// Answers to requests that were given up do not add up while a connection lasts.
+func TestAnswersThatNobodyClaimsAreForgotten(t *testing.T) {
+	memory := lent.NewMemory()
+	l := dial(t, memory)
+	const n = 200
+	var given []*kmsg.FetchResponse
+	for i := range int32(n) {
+		l.ask(t, kmsg.Fetch, 13, i)
+		got := l.answer(t, frame(i, false, fetched(13, make([]byte, 32<<10)).AppendTo(nil)), 1)
+		given = append(given, parse(t, 13, got[0]))
+	}
+	held := 0
+	for _, answer := range given {
+		if _, loan := memory.Claim(answer); loan != nil {
+			held++
+		}
+	}
+	if held == 0 || held > n/2 {
+		t.Errorf("%d of %d answers are held", held, n)
+	}
+}
+
+// A broker that gives its answer a session, which nobody asked for, is not taken to
+// refer to the answer of another.
+func TestASessionRefersToNothing(t *testing.T) {
+	memory := lent.NewMemory()
+	l := dial(t, memory)
+	l.ask(t, kmsg.Fetch, 13, 1)
+	lentOne := parse(t, 13, l.answer(t, frame(1, false, fetched(13, make([]byte, 64<<10)).AppendTo(nil)), 1)[0])
+	own := fetched(13, []byte("own"))
+	own.SessionID = lentOne.SessionID
+	l.ask(t, kmsg.Fetch, 13, 2)
+	got, loan := memory.Claim(parse(t, 13, l.answer(t, frame(2, false, own.AppendTo(nil)), 1)[0]))
+	if records := string(got.Topics[0].Partitions[0].RecordBatches); loan != nil || records != "own" {
+		t.Errorf("got %d bytes of records", len(records))
+	}
+}
+
 // What a server says that knows no Kafka reaches the client byte by byte.
 func TestWhatIsNoAnswerPasses(t *testing.T) {
 	for name, sent := range map[string]string{

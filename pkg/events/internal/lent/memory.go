@@ -16,6 +16,10 @@ const (
 	mostIdle   = 10 << 20
 )
 
+// mostUnclaimed is how many answers may come while one is not claimed: the client
+// claims them as they come, but for those of a request that was given up just then.
+const mostUnclaimed = 64
+
 // Memory lends the blocks in which the fetch answers of one client lie. It may be
 // used by several goroutines.
 type Memory struct {
@@ -75,7 +79,7 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 // Claim returns the answer that the client was given, or the one to which it
 // refers, with the loan of its records' memory.
 func (m *Memory) Claim(answer *kmsg.FetchResponse) (*kmsg.FetchResponse, *Loan) {
-	if answer.SessionID == 0 {
+	if answer.SessionID == 0 || len(answer.Topics) > 0 { // then a broker made it
 		return answer, nil
 	}
 	l := m.forget(answer.SessionID)
@@ -91,6 +95,7 @@ func (m *Memory) hold(l *Loan) int32 {
 	defer m.mu.Unlock()
 	m.last = max(m.last+1, 1)
 	m.waiting[m.last] = l
+	delete(m.waiting, m.last-mostUnclaimed)
 	return m.last
 }
 
