@@ -1,7 +1,9 @@
 package events_test
 
 import (
+	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -303,21 +306,34 @@ func TestInterrupts(t *testing.T) {
 	got := s.runWith(ctx, "", func(ios *iostreams.IOStreams) { ios.Out = seen }, "consume", registered)
 	got.want(t, 130, "", "records read: 1; the next ones are partition 0 at 1, 1 at 0")
 
-	ctx, cancel = interrupted()
-	in, lines := io.Pipe()
-	done := make(chan ran, 1)
-	go func() {
-		done <- s.runWith(ctx, "", func(ios *iostreams.IOStreams) { ios.In = in }, "produce", registered)
-	}()
-	fmt.Fprintln(lines, event("e-2"))
-	for strings.Count(s.run("consume", registered, "--until", "now").out, "\n") < 2 {
-		if s.ctx.Err() != nil {
-			t.Fatal("the line never went out")
+	for i, compress := range []func(io.Writer) flusher{
+		func(w io.Writer) flusher { return bufio.NewWriter(w) },
+		func(w io.Writer) flusher { return gzip.NewWriter(w) },
+		func(w io.Writer) flusher { z, _ := zstd.NewWriter(w); return z },
+	} {
+		ctx, cancel = interrupted()
+		in, pipe := io.Pipe()
+		done := make(chan ran, 1)
+		go func() {
+			done <- s.runWith(ctx, "", func(ios *iostreams.IOStreams) { ios.In = in }, "produce", registered)
+		}()
+		lines := compress(pipe)
+		fmt.Fprintf(lines, "%s\n\n", event("e-2"))
+		_ = lines.Flush()
+		for strings.Count(s.run("consume", registered, "--until", "now").out, "\n") < 2+i {
+			if s.ctx.Err() != nil {
+				t.Fatal("the line never went out")
+			}
 		}
+		cancel(failure.ErrInterrupted)
+		(<-done).want(t, 130, "ACKED:    1", "interrupted")
+		_ = pipe.Close()
 	}
-	cancel(failure.ErrInterrupted)
-	(<-done).want(t, 130, "ACKED:    1", "interrupted")
-	_ = lines.Close()
+}
+
+type flusher interface {
+	io.Writer
+	Flush() error
 }
 
 type writerFunc func([]byte) (int, error)

@@ -23,7 +23,7 @@ import (
 type produceInput struct {
 	name    string
 	file    *os.File // nil when it is no plain file
-	in      io.ReadCloser
+	in      io.Reader
 	plain   bool
 	options intake.Options
 }
@@ -59,9 +59,8 @@ func openInput(o *ProduceOptions) (*produceInput, error) {
 }
 
 func (i *produceInput) close() {
-	_ = i.in.Close() // it was only read
 	if i.file != nil {
-		_ = i.file.Close()
+		_ = i.file.Close() // it was only read
 	}
 }
 
@@ -79,7 +78,7 @@ func (i *produceInput) size() int64 {
 
 // reader begins to read, where an earlier run ended.
 func (i *produceInput) reader(ctx context.Context) (*intake.Reader, error) {
-	in := io.Reader(i.in)
+	in := i.in
 	if i.file != nil && i.plain && i.options.Format != intake.CSV {
 		if _, err := i.file.Seek(i.options.From.Offset, io.SeekStart); err != nil {
 			return nil, err

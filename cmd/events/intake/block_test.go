@@ -67,6 +67,25 @@ func TestHeldTextsStay(t *testing.T) {
 	})
 }
 
+// What is ready comes without more of the input, and blank lines are nothing.
+func TestReadyDoesNotWait(t *testing.T) {
+	for text, want := range map[string]bool{"a\n": false, "a\n\n \r\n": false, "a\nb\n": true, "a\n\nb\n": true} {
+		in, out := io.Pipe()
+		go func() { _, _ = io.WriteString(out, text) }()
+		reader, err := intake.NewReader(t.Context(), in, intake.Options{Format: intake.Text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reader.Next(new(intake.Item)); err != nil {
+			t.Fatal(err)
+		}
+		if got := reader.Ready(); got != want {
+			t.Errorf("%q: ready is %v behind the first", text, got)
+		}
+		_ = out.Close()
+	}
+}
+
 // A large input is read into few blocks when its records are let go of.
 func TestReleasedBlocksAreReadInto(t *testing.T) {
 	line := bytes.Repeat([]byte("x"), 100_000)

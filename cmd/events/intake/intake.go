@@ -112,7 +112,7 @@ func NewReader(ctx context.Context, in io.Reader, o Options) (*Reader, error) {
 
 // Ready reports that more of the input has come already, so that Next does not
 // wait for it. It may say no though there is.
-func (r *Reader) Ready() bool { return r.lines != nil && len(r.lines.chunk) > 0 }
+func (r *Reader) Ready() bool { return r.lines != nil && r.lines.ready() }
 
 // Block returns what the record that was read last lies in, nil when that is
 // memory of its own. It is the reader's until the next call of Next: who uses the

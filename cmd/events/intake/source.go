@@ -30,8 +30,8 @@ var ErrTooLong = fmt.Errorf("longer than %d MiB", MaxRecord>>20)
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // Open decompresses what begins with the magic of gzip or zstd. Plain says that
-// the input needed nothing.
-func Open(in io.Reader) (out io.ReadCloser, plain bool, err error) {
+// the input needed nothing. Who has read enough need not close anything.
+func Open(in io.Reader) (out io.Reader, plain bool, err error) {
 	buffered := bufio.NewReaderSize(in, minRead)
 	magic, err := buffered.Peek(4)
 	switch {
@@ -41,13 +41,12 @@ func Open(in io.Reader) (out io.ReadCloser, plain bool, err error) {
 		out, err = gzip.NewReader(buffered)
 		return out, false, err
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		decoder, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(256<<20))
-		if err != nil {
-			return nil, false, err
-		}
-		return decoder.IOReadCloser(), false, nil
+		// It is read ahead of anyway; and to end the decoder's own goroutines would
+		// mean to wait for an input from which nothing comes.
+		out, err = zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(256<<20))
+		return out, false, err
 	}
-	return io.NopCloser(buffered), true, nil
+	return buffered, true, nil
 }
 
 // source reads ahead, so that an interrupt is not kept waiting by a terminal or
@@ -161,6 +160,13 @@ type splitter struct {
 	chunk     []byte // what is left of one
 	block     *Block // that it lies in
 	pos       Position
+}
+
+// ready reports that the next text has come, and is not blank: behind blank ones
+// there may be nothing yet.
+func (s *splitter) ready() bool {
+	rest := bytes.TrimLeft(s.chunk, " \t\r\n")
+	return len(rest) > 0 && !bytes.HasPrefix(rest, s.delimiter)
 }
 
 // next returns the next text without its delimiter, where it begins, and where
