@@ -184,6 +184,14 @@ func TestKafkaAdministration(t *testing.T) {
 	if p := groups[0].Partitions[0]; p.Committed != read-2 || groups[0].Lag != 10-read+2 {
 		t.Errorf("after the reset: %+v", groups[0])
 	}
+	first, err := client.PlanReset(ctx, "ledger", map[string][]int32{topic: nil}, events.ResetTo{Bound: events.End()})
+	must(err)
+	must(client.Reset(ctx, first))
+	groups, err = client.Groups(ctx, "ledger")
+	must(err)
+	if !first.New || groups[0].Lag != 0 || len(groups[0].Partitions) != 3 {
+		t.Errorf("a group that begins with its offsets: %+v", groups[0])
+	}
 
 	must(server.Restart())
 	awaitTrue(ctx, t, "the broker answers again", func() bool {

@@ -80,7 +80,7 @@ func explain(err error) error {
 		return failure.WithHint(err, "`suokectl events topics list` shows what there is; `suokectl events topics create "+unknown.Topic+"` makes it")
 	case errors.As(err, &name):
 		return failure.WithHint(err, "a topic is named env.service.event-type.version, such as prod.auth-service.user-registered.v1")
-	case errors.As(err, &group) && group.Nearest == "":
+	case errors.As(err, &group) && group.Nearest == "" && failure.Hint(err) == "":
 		return failure.WithHint(err, "`suokectl events groups list` shows what there is; a group begins with its first member")
 	case errors.As(err, &live):
 		return failure.WithHint(err, "stop its members and try again; `suokectl events groups describe "+live.Group+"` shows them")

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -47,12 +48,16 @@ skipped. --dry-run shows it and changes nothing.
 for a quarter of an hour ago. What lies outside of a log is bounded by its start
 and its end.
 
+A group that does not exist yet begins with its offsets in the topics that --topic
+names, so that its first members go on from there.
+
 A group with members is left alone, since they would go on from where they are
 and commit over it: stop them first. Nor is anything changed when the group has
 committed since the plan was made.`,
 		Example: "suokectl events groups reset audit-service --to start --dry-run\n" +
 			"suokectl events groups reset audit-service --to -15m --topic dev.auth-service.user-registered.v1:0,2\n" +
 			"suokectl events groups reset audit-service --shift -10\n" +
+			"suokectl events groups reset report-service --to end --topic dev.auth-service.user-registered.v1\n" +
 			"suokectl events groups reset user-service --to start # exits 1",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.At(groupNames(f)),
@@ -67,7 +72,7 @@ committed since the plan was made.`,
 			if runF != nil {
 				return runF(opts)
 			}
-			return explain(runGroupsReset(cmd.Context(), opts))
+			return explain(explainReset(runGroupsReset(cmd.Context(), opts)))
 		},
 	}
 	flags := cmd.Flags()
@@ -84,6 +89,15 @@ committed since the plan was made.`,
 	}
 	opts.Output.Bind(cmd)
 	return cmd
+}
+
+// explainReset says what is wanted for a group that does not exist yet.
+func explainReset(err error) error {
+	var unknown *events.UnknownGroupError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	return failure.WithHint(err, "a new group begins at --to PLACE in each --topic TOPIC; `suokectl events groups list` shows what there is")
 }
 
 func resetTo(cmd *cobra.Command, to string, shift int64) (events.ResetTo, error) {
@@ -155,6 +169,7 @@ func runGroupsReset(ctx context.Context, opts *GroupsResetOptions) error {
 	if err != nil {
 		return err
 	}
+	opts.tellNew(plan)
 	changes := plan.Changes()
 	switch {
 	case changes == 0:
@@ -172,6 +187,16 @@ func runGroupsReset(ctx context.Context, opts *GroupsResetOptions) error {
 	}
 	opts.IO.Infof("%s of group %s moved", plural(changes, "partition"), plan.Group)
 	return nil
+}
+
+// tellNew says that the group is new, which a slip of the pen makes it too.
+func (o *GroupsResetOptions) tellNew(plan events.ResetPlan) {
+	switch {
+	case plan.Nearest != "":
+		o.IO.Infof("group %s is new: did you mean %s?", plan.Group, plan.Nearest)
+	case plan.New:
+		o.IO.Infof("group %s is new", plan.Group)
+	}
 }
 
 func plannedOffsetView() output.View[events.PlannedOffset] {

@@ -76,6 +76,20 @@ func TestGroups(t *testing.T) {
 	s.run("groups", "list").want(t, 0, "", "no consumer groups")
 }
 
+func TestGroupsResetOfANewGroup(t *testing.T) {
+	s := newConsole(t)
+	s.putEvents(3)
+	s.leave("billing", 1)
+	reset := []string{"groups", "reset", "biling", "--to", "end", "--topic", registered}
+	s.run(append(reset, "--dry-run")...).want(t, 0, "0          -       3      first commit\n", "group biling is new: did you mean billing?\n2 partitions of group biling would be moved\n")
+	s.run(append(reset, "--dry-run", "-o", "json", "--jq", ".new, .nearest")...).want(t, 0, "true\nbilling\n", "")
+	s.run("groups", "list", "-o", "name").want(t, 0, "billing\n", "")
+	s.run(reset...).want(t, 0, "first commit", "2 partitions of group biling moved")
+	s.run("groups", "describe", "biling", "--window", "0", "--jq", ".[0].lag, .[0].partitions[0].committed").want(t, 0, "0\n3\n", "")
+	s.run(reset...).want(t, 0, "unchanged", "nothing to change")
+	s.run("groups", "reset", "biling", "--to", "start", "-o", "json", "--jq", ".new").want(t, 0, "null\n", "")
+}
+
 func TestGroupsRefuse(t *testing.T) {
 	s := newConsole(t)
 	s.putEvents(1)
@@ -102,6 +116,7 @@ func TestGroupsRefuse(t *testing.T) {
 	s.run("groups", "reset", "empty", "--to", "start", "--topic", registered+":0,7").want(t, 1, "", "no partition 7: there are 2")
 	s.run("groups", "reset", "empty", "--to", "start", "--topic", registered+"x").want(t, 1, "", "did you mean "+registered)
 	s.run("groups", "reset", "nothing", "--to", "start").want(t, 1, "", "group nothing does not exist")
+	s.run("groups", "reset", "nothing", "--shift", "-1", "--topic", registered).want(t, 1, "", "group nothing does not exist")
 }
 
 func TestGroupsInAProtectedContext(t *testing.T) {

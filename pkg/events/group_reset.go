@@ -23,7 +23,11 @@ type ResetTo struct {
 
 // ResetPlan is what a reset will do.
 type ResetPlan struct {
-	Group      string          `json:"group"`
+	Group string `json:"group"`
+	// New is set when there is no such group yet: to reset it makes it.
+	New bool `json:"new,omitempty"`
+	// Nearest is, for a new group, the one that may be meant.
+	Nearest    string          `json:"nearest,omitempty"`
 	Partitions []PlannedOffset `json:"partitions"`
 }
 
@@ -77,19 +81,24 @@ func (e *LiveGroupError) Error() string {
 // the plan was made.
 var ErrGroupMoved = errors.New("offsets were committed after the plan was made")
 
-// ErrNothingToReset is returned when a group has committed nothing, and no
-// topics are named.
+// ErrNothingToReset is returned when a group has committed nothing, and either
+// no topics are named or offsets are to be shifted.
 var ErrNothingToReset = errors.New("the group has committed nothing: name the topics")
 
 // PlanReset computes where a group would go on, and changes nothing. Topics maps
 // each topic to its partitions, none meaning all; nil is every topic that the
-// group has committed. The error is an [*UnknownGroupError], a
+// group has committed. A group that does not exist can be given a place in named
+// topics; else the error is an [*UnknownGroupError]. Others are a
 // [*LiveGroupError], an [*UnknownTopicError], an [*UnknownPartitionError], a
 // [*DeniedError] or [ErrNothingToReset].
 func (c *Client) PlanReset(ctx context.Context, group string, topics map[string][]int32, to ResetTo) (ResetPlan, error) {
 	plan := ResetPlan{Group: group}
 	g, err := c.emptyGroup(ctx, group)
-	if err != nil {
+	var unknown *UnknownGroupError
+	switch {
+	case errors.As(err, &unknown) && len(topics) > 0 && to.Shift == 0:
+		plan.New, plan.Nearest = true, unknown.Nearest
+	case err != nil:
 		return plan, err
 	}
 	committed := make(map[string]map[int32]int64)
@@ -192,10 +201,12 @@ func planOffset(topic string, id int32, before, place int64, e edge, to ResetTo)
 // Reset commits the offsets of a plan. Nothing is committed when the group has
 // got members meanwhile, which is a [*LiveGroupError], or has committed, which
 // is [ErrGroupMoved]. The broker itself refuses a commit from outside to a group
-// with members, so that none that joins at this moment is put off its track.
+// with members, so that none that joins at this moment is put off its track. A
+// group that the plan calls new begins with the commit.
 func (c *Client) Reset(ctx context.Context, plan ResetPlan) error {
 	g, err := c.emptyGroup(ctx, plan.Group)
-	if err != nil {
+	var unknown *UnknownGroupError
+	if err != nil && !(plan.New && errors.As(err, &unknown)) {
 		return err
 	}
 	committed := make(map[string]map[int32]int64)

@@ -172,6 +172,36 @@ func TestResetOfSomePartitions(t *testing.T) {
 	}
 }
 
+func TestResetOfANewGroup(t *testing.T) {
+	c := newCluster(t, registeredTopics(1)...)
+	c.fill("billing", 10, 4)
+	topics := map[string][]int32{registered: nil}
+	plan, err := c.client.PlanReset(c.ctx, "biling", topics, events.ResetTo{Bound: events.End()})
+	c.must(err)
+	if !plan.New || plan.Nearest != "billing" || plan.Changes() != 1 || plan.Partitions[0].Before != -1 || plan.Partitions[0].After != 10 {
+		t.Errorf("got %+v", plan)
+	}
+	c.must(c.client.Reset(c.ctx, plan))
+	if g := c.group("biling"); g.Lag != 0 {
+		t.Errorf("got %+v", g)
+	}
+	if err := c.client.Reset(c.ctx, plan); !errors.Is(err, events.ErrGroupMoved) {
+		t.Errorf("the plan of a group that is not new any more: %v", err)
+	}
+	for name, try := range map[string]func() error{
+		"no topics": func() error { return c.reset("other", events.ResetTo{}) },
+		"a shift": func() error {
+			_, err := c.client.PlanReset(c.ctx, "other", topics, events.ResetTo{Shift: 1})
+			return err
+		},
+	} {
+		var unknown *events.UnknownGroupError
+		if err := try(); !errors.As(err, &unknown) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestGroupOffsetsOutsideOfTheLog(t *testing.T) {
 	c := newCluster(t, registeredTopics(1)...)
 	c.fill("billing", 10, 4)
