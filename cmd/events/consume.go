@@ -63,7 +63,8 @@ partitions, and commits what was printed. Members that are services get fewer.
 
 ndjson prints {"topic", "partition", "offset", "timestamp", "key", "headers",
 "value"}, a value that is JSON passed through byte for byte, any other in base64
-with "value_encoding". raw prints values alone, each with a newline.
+with "value_encoding". raw prints values alone, each with a newline. --jq prints, in
+place of a record, a line for each result of the expression.
 
 --decode shows values that are framed for the context's schema registry as JSON.
 One whose schema is not known stays as it is; when the registry is away, nothing
@@ -72,7 +73,8 @@ more is read.
 		Example: "suokectl events consume dev.auth-service.user-registered.v1 --until now\n" +
 			"suokectl events consume dev.auth-service.user-registered.v1 --from -15m --until now -o table\n" +
 			"suokectl events consume dev.auth-service.user-registered.v1 --until now --by-time --format '%p/%o %k %h %s\\n'\n" +
-			"suokectl events consume dev.auth-service.user-registered.v1 --until now --where '.value.data.user_id == \"u-1\"' -o raw",
+			"suokectl events consume dev.auth-service.user-registered.v1 --until now --where '.value.data.user_id == \"u-1\"' -o raw\n" +
+			"suokectl events consume dev.auth-service.user-registered.v1 --until now --jq '.value.data.email'",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.At(topicNames(f)),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -35,6 +35,8 @@ type printFlags struct {
 	// is left out when it is empty.
 	Delimiter, KeyDelimiter string
 	Count                   int64 // 0 is no limit
+	// JQ is an expression that is applied to each record's ndjson form.
+	JQ string
 }
 
 func (o *printFlags) bind(cmd *cobra.Command) {
@@ -43,9 +45,11 @@ func (o *printFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&o.Format, "format", "", "`layout` of a record, such as '%k %s\\n'")
 	flags.StringVar(&o.Delimiter, "delimiter", `\n`, "what ends a value of raw, such as \\0")
 	flags.StringVar(&o.KeyDelimiter, "key-delimiter", "", "what ends the key before a value of raw; keys are left out when empty")
+	flags.StringVar(&o.JQ, "jq", "", "filter each record's ndjson form by a jq `expression`")
 	flags.Int64VarP(&o.Count, "count", "n", 0, "end after this `number` of records; 0 is no limit")
 	cmd.MarkFlagsMutuallyExclusive("output", "format")
-	for _, name := range []string{"format", "delimiter", "key-delimiter", "count"} {
+	cmd.MarkFlagsMutuallyExclusive("jq", "format")
+	for _, name := range []string{"format", "delimiter", "key-delimiter", "jq", "count"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(recordFormats(), cobra.ShellCompDirectiveNoFileComp))
@@ -64,6 +68,15 @@ func (o *printFlags) layout() (appendFunc, error) {
 		return parseLayout(o.Format)
 	case o.Output != formatRaw && (delimiter != "\n" || keyDelimiter != ""):
 		return nil, failure.Usagef("--delimiter and --key-delimiter are for -o raw")
+	}
+	switch {
+	case o.JQ == "":
+	case o.Output == formatTable || o.Output == formatRaw:
+		return nil, failure.Usagef("--jq is for the JSON of records, and -o is %s", o.Output)
+	default:
+		if _, err := newRecordJQ(o.JQ); err != nil {
+			return nil, err
+		}
 	}
 	switch o.Output {
 	case formatNDJSON:
@@ -107,6 +120,7 @@ const (
 type recordPrinter struct {
 	ios    *iostreams.IOStreams
 	layout appendFunc
+	jq     *recordJQ // nil without --jq
 	array  bool
 	limit  int64 // 0 is none
 	pages  sync.Pool
@@ -129,7 +143,11 @@ func newRecordPrinter(ios *iostreams.IOStreams, flags printFlags, view output.Vi
 		return nil, err
 	}
 	p := &recordPrinter{ios: ios, layout: layout, limit: flags.Count, pages: sync.Pool{New: func() any { return new(page) }}}
-	p.array = flags.Format == "" && flags.Output == formatJSON
+	p.array = flags.Format == "" && flags.JQ == "" && flags.Output == formatJSON
+	if flags.JQ != "" {
+		p.jq, err = newRecordJQ(flags.JQ)
+		p.layout = p.jq.append
+	}
 	if layout == nil {
 		p.table, err = output.NewStream(ios, output.Flags{Format: output.Table}, view)
 	}
@@ -273,5 +291,5 @@ func (p *recordPrinter) close() error {
 		}
 		p.buffer = append(p.buffer, end...)
 	}
-	return p.flush()
+	return firstError(p.flush(), p.jq.err())
 }

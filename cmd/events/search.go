@@ -55,6 +55,7 @@ could not be read.
 		Example: `suokectl events emit user-registered --service auth-service --data '{"user_id":"u-7","email":"eve@example.org"}' --key u-7` + "\n" +
 			"suokectl events search 'dev.auth-service.**' --contains eve@example.org\n" +
 			"suokectl events search 'dev.**' --key u-7 --from -15m -o table\n" +
+			"suokectl events search 'dev.**' --key u-7 --jq '.topic + \" \" + .value.meta.id'\n" +
 			"suokectl events search 'dev.**' --correlation-id no-such-request # exits 1",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: complete.At(topicNames(f)),

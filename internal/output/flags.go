@@ -125,6 +125,11 @@ func (o *Flags) rawEncoder() (encoder, error) {
 	}
 }
 
+// CompileJQ returns what prints the results of a jq expression for the JSON form of
+// a value: a line each, texts as they are. The error is a usage error. It may be
+// used by several goroutines at the same time.
+func CompileJQ(expr string) (func(w io.Writer, v any) error, error) { return jqEncoder(expr) }
+
 func jqEncoder(expr string) (encoder, error) {
 	query, err := gojq.Parse(expr)
 	if err != nil {
