@@ -89,7 +89,7 @@ more is read.
 		},
 	}
 	flags := cmd.Flags()
-	flags.Int32SliceVar(&opts.Partitions, "partition", nil, "only these partitions, by `number`")
+	flags.Int32SliceVar(&opts.Partitions, "partition", nil, "only these partitions, by `number`; may be repeated")
 	flags.BoolVar(&opts.Follow, "follow", false, "wait for records to come, which is so without --until")
 	flags.BoolVar(&opts.ByTime, "by-time", false, "print in the order of the timestamps; wants --until")
 	flags.StringVar(&opts.Group, "group", "", "join this consumer `group`, and commit what was printed")

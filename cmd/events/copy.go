@@ -106,7 +106,7 @@ func (o *CopyOptions) bind(cmd *cobra.Command, contexts func() []string) {
 	o.Filter.bind(cmd)
 	flags.StringVar(&o.ToContext, "to-context", "", "`context` of the target's cluster; the one in use when empty")
 	flags.BoolVar(&o.Follow, "follow", false, "go on with what comes, until interrupted")
-	flags.Int32SliceVar(&o.Partitions, "partition", nil, "only these partitions, by `number`")
+	flags.Int32SliceVar(&o.Partitions, "partition", nil, "only these partitions, by `number`; may be repeated")
 	flags.Int64VarP(&o.Count, "count", "n", 0, "end after this `number` of records; 0 is no limit")
 	flags.StringVar(&o.Timestamps, "timestamps", timestampsKeep, "`which` the copies get: keep those of the records, or now")
 	flags.StringVar(&o.Compression, "compression", string(events.CompressionNone), "how batches are compressed: "+strings.Join(compressions(), ", "))

@@ -82,8 +82,8 @@ type selectionFlags struct {
 
 func (s *selectionFlags) bind(f *app.Factory, cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&s.fingerprints, "fingerprint", nil, "letters with this `fingerprint`, or its beginning (repeatable)")
-	flags.StringSliceVar(&s.offsets, "offset", nil, "letters at `PARTITION:OFFSET` or PARTITION:FIRST-LAST (repeatable)")
+	flags.StringSliceVar(&s.fingerprints, "fingerprint", nil, "letters with this `fingerprint`, or its beginning; may be repeated")
+	flags.StringSliceVar(&s.offsets, "offset", nil, "letters at `PARTITION:OFFSET` or PARTITION:FIRST-LAST; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("fingerprint", fingerprints(f))
 	_ = cmd.RegisterFlagCompletionFunc("offset", cobra.NoFileCompletions)
 }

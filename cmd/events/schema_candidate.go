@@ -23,7 +23,7 @@ type candidateFlags struct {
 
 func (c *candidateFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.Type, "type", "", "schema `type`: avro, json or protobuf (default: found out by the file)")
-	cmd.Flags().StringArrayVar(&c.References, "reference", nil, "what the file refers to, as `NAME=SUBJECT[@VERSION]`; can be repeated")
+	cmd.Flags().StringArrayVar(&c.References, "reference", nil, "what the file refers to, as `NAME=SUBJECT[@VERSION]`; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"avro", "json", "protobuf"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("reference", cobra.NoFileCompletions)
 }

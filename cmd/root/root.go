@@ -108,6 +108,7 @@ func nouns(asked string) []func(*app.Factory) *cobra.Command {
 // every group of verbs one for a verb that it does not have.
 func typed(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(flagError)
+	cmd.Flags().VisitAll(dropEmptyDefault)
 	for _, sub := range cmd.Commands() {
 		typed(sub)
 	}

@@ -112,7 +112,7 @@ func (o *BatchOptions) bindBatch(cmd *cobra.Command) {
 	flags.StringVar(&o.Out, "out", "", "`file` for the results, in place of stdout, with a journal beside it")
 	flags.StringVar(&o.Journal, "journal", "", "`file` that remembers what is done")
 	flags.BoolVar(&o.ResendUnknown, "resend-unknown", false, "send again what was in flight when an earlier run was killed")
-	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along with each call; may be given again")
+	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along with each call; may be repeated")
 	flags.BoolVar(&o.EmitDefaults, "emit-defaults", false, "show fields that have their default value")
 	flags.BoolVar(&o.AllowUnknown, "allow-unknown-fields", false, "drop fields of a request that its message does not have")
 	o.bindSources(cmd)

@@ -114,7 +114,7 @@ func (o *BenchOptions) bindLoad(cmd *cobra.Command) {
 	flags.StringVar(&o.DataTemplate, "data-template", "", "`template` of the requests, or @FILE")
 	flags.StringVar(&o.CSV, "csv", "", "CSV `file` with columns for the template")
 	flags.Uint64Var(&c.Seed, "seed", 1, "`number` that random values and Poisson arrivals follow from")
-	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along; may be given again")
+	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along; may be repeated")
 	flags.StringVar(&o.RequestID, "request-id", "", "request `id` to send in place of a new one")
 	flags.IntVarP(&c.Concurrency, "concurrency", "c", load.DefaultConcurrency, "`number` of calls in flight, at most")
 	flags.IntVarP(&c.Requests, "requests", "n", 0, "`number` of calls; 0 sets no bound")

@@ -117,7 +117,7 @@ suokectl rpc call --from stats.yaml`,
 func (o *CallOptions) bindRequest(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Data, "data", "d", "", "request as `JSON`, @FILE, or - for stdin")
-	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along, base64 where the name ends in -bin; may be given again")
+	flags.StringArrayVarP(&o.Headers, "header", "H", nil, "`name: value` to send along, base64 where the name ends in -bin; may be repeated")
 	flags.StringVar(&o.RequestID, "request-id", "", "request `id` to send in place of a new one")
 	flags.BoolVar(&o.EmitDefaults, "emit-defaults", false, "show fields that have their default value")
 	flags.BoolVar(&o.AllowUnknown, "allow-unknown-fields", false, "drop fields of the request that its message does not have")

@@ -32,7 +32,7 @@ func (c *connection) bind(cmd *cobra.Command) {
 	c.Retry = rpc.DefaultRetry()
 	flags := cmd.Flags()
 	flags.StringVar(&c.Version, "version", "", "`version` of the service, such as v1; it is also sent as x-api-version")
-	flags.StringArrayVar(&c.Tags, "tag", nil, "`tag` that an instance must have; may be given again")
+	flags.StringArrayVar(&c.Tags, "tag", nil, "`tag` that an instance must have; may be repeated")
 	flags.StringVar(&c.Transport, "transport", "", "`direct` to instances from Consul, or mesh through the sidecar, over what the context says")
 	_ = cmd.RegisterFlagCompletionFunc("transport", cobra.FixedCompletions([]string{"direct", "mesh"}, cobra.ShellCompDirectiveNoFileComp))
 	flags.BoolVar(&c.Plaintext, "plaintext", false, "speak no TLS")

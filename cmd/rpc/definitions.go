@@ -37,10 +37,10 @@ func (d *definitions) bindDefinitions(cmd *cobra.Command) {
 // bindSources adds those that say where definitions come from.
 func (d *definitions) bindSources(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&d.Protosets, "protoset", nil, "`file` with an encoded FileDescriptorSet to take definitions from in place of the server; may be given again")
-	flags.StringArrayVar(&d.Protos, "proto", nil, "proto source `file` to take definitions from in place of the server; may be given again")
-	flags.StringArrayVar(&d.ImportPaths, "import-path", nil, "`folder` in which proto sources and their imports are; may be given again")
-	flags.StringArrayVar(&d.ReflectHeaders, "reflect-header", nil, "`name: value` to send with questions to server reflection alone; may be given again")
+	flags.StringArrayVar(&d.Protosets, "protoset", nil, "`file` with an encoded FileDescriptorSet to take definitions from in place of the server; may be repeated")
+	flags.StringArrayVar(&d.Protos, "proto", nil, "proto source `file` to take definitions from in place of the server; may be repeated")
+	flags.StringArrayVar(&d.ImportPaths, "import-path", nil, "`folder` in which proto sources and their imports are; may be repeated")
+	flags.StringArrayVar(&d.ReflectHeaders, "reflect-header", nil, "`name: value` to send with questions to server reflection alone; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("reflect-header", cobra.NoFileCompletions)
 	_ = cmd.MarkFlagDirname("import-path")
 	_ = cmd.MarkFlagFilename("proto", "proto")

@@ -52,7 +52,7 @@ suokectl rpc token verify verified --audience public # exits 1`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&opts.Key, "key", "", "`file` or folder with the key, in place of the context's secret")
-	flags.StringArrayVar(&opts.Issuers, "issuer", nil, "`service` whose tokens are accepted; may be given again; the default is any")
+	flags.StringArrayVar(&opts.Issuers, "issuer", nil, "`service` whose tokens are accepted; may be repeated; the default is any")
 	flags.StringVar(&opts.Subject, "subject", "", "`sub` claim to expect; the default is the convention's")
 	flags.StringVar(&opts.Audience, "audience", "", "`aud` claim to expect; the default is the convention's")
 	flags.DurationVar(&opts.Leeway, "leeway", secure.DefaultSkew, "how far clocks may differ, as a `duration`")

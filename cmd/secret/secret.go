@@ -44,7 +44,7 @@ type crypt struct {
 func (c *crypt) bind(cmd *cobra.Command, key string) {
 	flags := cmd.Flags()
 	flags.StringVar(&c.Key, "key", "", key)
-	flags.StringArrayVar(&c.Fields, "field", nil, "`path` of a string in a JSON text, such as user.phone or items[*].ssn; may be given again")
+	flags.StringArrayVar(&c.Fields, "field", nil, "`path` of a string in a JSON text, such as user.phone or items[*].ssn; may be repeated")
 	flags.StringVar(&c.AAD, "aad", "", "`text` that a hybrid text is bound to, such as the record's id; it is no secret")
 	_ = cmd.RegisterFlagCompletionFunc("field", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("aad", cobra.NoFileCompletions)

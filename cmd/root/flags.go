@@ -83,3 +83,11 @@ func typedAs(flag *pflag.Flag) string {
 	}
 	return "--" + flag.Name
 }
+
+// dropEmptyDefault keeps the help from naming the default of a list that has none:
+// pflag knows the empty ones of some kinds only.
+func dropEmptyDefault(flag *pflag.Flag) {
+	if kind := flag.Value.Type(); flag.DefValue == "[]" && (kind == "int32Slice" || kind == "stringToString") {
+		flag.DefValue = ""
+	}
+}
