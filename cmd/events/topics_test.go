@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -17,6 +18,17 @@ func TestCluster(t *testing.T) {
 	s.run("cluster", "-o", "wide").want(t, 0, "Produce ", "")
 	s.run("cluster", "-o", "name").want(t, 0, "suokectl-lab\n", "")
 	s.run("cluster", "-o", "json", "--jq", ".brokers[0].controller, (.apis|length > 30), .offline").want(t, 0, "true\ntrue\n0\n", "")
+}
+
+func TestClusterOnANarrowTerminal(t *testing.T) {
+	s := newConsole(t)
+	got := s.runWith(s.ctx, "", func(ios *iostreams.IOStreams) { ios.SetTTY(true, true, true); ios.SetWidth(60) }, "cluster")
+	for line := range strings.Lines(got.out) {
+		if ansi.StringWidth(strings.TrimSuffix(line, "\n")) > 60 {
+			t.Errorf("too wide: %q", line)
+		}
+	}
+	got.want(t, 0, "FEATURES:", "")
 }
 
 func TestTopicsDescribe(t *testing.T) {

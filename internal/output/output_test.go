@@ -311,3 +311,26 @@ func TestRoom(t *testing.T) {
 		}
 	}
 }
+
+// TestFieldsFold: a value that is too long for a terminal goes on beneath itself, and is whole on a pipe.
+func TestFieldsFold(t *testing.T) {
+	view := output.View[string]{Columns: []output.Column[string]{
+		{Name: "ID", Value: func(string) string { return "7" }},
+		{Name: "FEATURES", Value: func(text string) string { return text }},
+	}}
+	const text = "group.version 1, metadata.version 29, a-name-that-is-longer-than-a-line 1"
+	for _, c := range []struct {
+		tty  bool
+		want string
+	}{
+		{true, "ID:       7\nFEATURES: group.version 1,\n          metadata.version\n          29,\n          a-name-that-is-longer-than-a-line\n          1\n"},
+		{false, "ID:       7\nFEATURES: " + text + "\n"},
+	} {
+		ios, _, out, _ := iostreams.Test()
+		ios.SetTTY(false, c.tty, false)
+		ios.SetWidth(28)
+		if err := output.One(ios, output.Flags{}, view, text, nil); err != nil || out.String() != c.want {
+			t.Errorf("on a terminal %v: %v\n%s\nwant\n%s", c.tty, err, out, c.want)
+		}
+	}
+}

@@ -196,14 +196,42 @@ func writeFields[T any](w io.Writer, ios *iostreams.IOStreams, cols []Column[T],
 		label = max(label, len(c.Name)+1)
 	}
 	for _, c := range cols {
-		value := cell(ios, c.Value(item))
-		if c.Style != nil {
-			value = c.Style(ios.Style(), item, value)
+		lines := []string{cell(ios, c.Value(item))}
+		if ios.StdoutTTY() {
+			lines = fold(lines[0], ios.Width()-label-1)
 		}
 		name := ios.Style().Bold(pad(c.Name+":", label, false))
-		if _, err := fmt.Fprintf(w, "%s %s\n", name, value); err != nil {
-			return err
+		for _, line := range lines {
+			if c.Style != nil {
+				line = c.Style(ios.Style(), item, line)
+			}
+			if _, err := fmt.Fprintf(w, "%s %s\n", name, line); err != nil {
+				return err
+			}
+			name = strings.Repeat(" ", label)
 		}
 	}
 	return nil
+}
+
+// fold breaks text between its words. A longer word is left to the terminal, so
+// that it can be copied from there.
+func fold(text string, width int) []string {
+	if ansi.StringWidth(text) <= width {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case ansi.StringWidth(line)+1+ansi.StringWidth(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
 }
