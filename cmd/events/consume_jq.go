@@ -16,7 +16,7 @@ import (
 // recordJQ prints what a jq expression makes of records. Several goroutines may
 // use it at the same time.
 type recordJQ struct {
-	print func(w io.Writer, v any) error
+	write func(w io.Writer, v any) error
 
 	mu           sync.Mutex
 	failed       int64 // records on which the expression failed
@@ -24,15 +24,15 @@ type recordJQ struct {
 }
 
 func newRecordJQ(expr string) (*recordJQ, error) {
-	print, err := output.CompileJQ(expr)
-	return &recordJQ{print: print}, err
+	write, err := output.CompileJQ(expr)
+	return &recordJQ{write: write}, err
 }
 
 // append is an appendFunc. Of a record on which the expression fails, it keeps
 // the results before.
 func (q *recordJQ) append(b []byte, r *kgo.Record) []byte {
 	buffer := bytes.NewBuffer(b)
-	if err := q.print(buffer, json.RawMessage(events.AppendRecord(nil, r))); err != nil {
+	if err := q.write(buffer, json.RawMessage(events.AppendRecord(nil, r))); err != nil {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if q.failed++; q.failed == 1 {
