@@ -3,9 +3,9 @@
 // Command produce measures producing the events of an NDJSON file, each of them
 // validated, against kcat tuned to its best, which validates nothing, and
 // against a bare loop of the Kafka client, which is the floor, on a real Kafka in
-// interleaved runs. All wait for the acknowledgement of every replica, are
-// idempotent, and linger for 5 ms. After each run the topic is read: its records
-// must be the lines of the file.
+// interleaved runs. All wait for the acknowledgement of every replica and are
+// idempotent; the others linger for 5 ms, suokectl for 2. After each run the topic
+// is read: its records must be the lines of the file.
 //
 //	go run ./bench/produce [-bytes 300000000] [-size 300] [-codec lz4] [-partitions 8] [-runs 7] [-json FILE]
 //	go run ./bench/produce -matrix
@@ -31,7 +31,7 @@ import (
 // wallGoal is what is asked of a producer that validates: × kcat's wall time.
 const wallGoal = 1.0
 
-const linger = "5" // ms, as suokectl's
+const linger = "5" // ms
 
 type options struct {
 	corpus.Setting

@@ -105,8 +105,9 @@ that were sent before may then be stored twice, so consumers must be idempotent
 by meta.id. With --dry-run it lists them.
 
 When a run over a file was interrupted or killed, --resume goes on where it ended.
-Nothing is left out. What was sent in its last quarter of a second may be sent
-again, as the same event with the same id.`,
+Nothing is left out. What was sent in its last quarter of a second, or among a
+thousand lines of which one was not acknowledged yet, may be sent again, as the same
+event with the same id.`,
 		Example: `echo '{"meta":{"id":"e-1","type":"user-registered","version":"v1","source":"auth-service","time":"2026-01-31T12:00:00Z","correlation_id":"r-1"},"data":{"user_id":"u-1","email":"ada@example.org"}}' > events.ndjson` + "\n" +
 			"suokectl events produce dev.auth-service.user-registered.v1 -f events.ndjson --dry-run\n" +
 			"suokectl events produce dev.auth-service.user-registered.v1 -f events.ndjson --key-jq .data.user_id --resume\n" +
