@@ -324,7 +324,7 @@ func (s *guardedServer) verify(t *testing.T, of func(string) pythonResult) {
 		{"bidi stream", "OK", "", []int{31415, 9}},
 		{"service error", "UNAVAILABLE", "stock-service", nil},
 		{"panic", "INTERNAL", "panicked", nil},
-		{"deadline", "DEADLINE_EXCEEDED", "", nil},
+		{"deadline", "DEADLINE_EXCEEDED|CANCELLED", "", nil}, // both ends keep the time; gRPC's server resets the stream if it is first
 		{"anonymous", "UNAUTHENTICATED", secure.ErrNoToken.Error(), nil},
 		{"anonymous stream", "UNAUTHENTICATED", secure.ErrNoToken.Error(), nil},
 		{"expired", "UNAUTHENTICATED", secure.ErrExpired.Error(), nil},
@@ -335,7 +335,7 @@ func (s *guardedServer) verify(t *testing.T, of func(string) pythonResult) {
 	} {
 		r := of(c.name)
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%v\t%s\n", c.name, r.Code, r.Sizes, r.Message)
-		if r.Code != c.code || !strings.Contains(r.Message, c.text) || !slices.Equal(r.Sizes, c.sizes) {
+		if !slices.Contains(strings.Split(c.code, "|"), r.Code) || !strings.Contains(r.Message, c.text) || !slices.Equal(r.Sizes, c.sizes) {
 			t.Errorf("%s: %+v, want %s with %q and payloads of %v", c.name, r, c.code, c.text, c.sizes)
 		}
 		id := r.Headers["x-request-id"]
