@@ -242,14 +242,22 @@ func (l *scanLane) answered(r reply) (map[int32]*kmsg.FetchResponseTopicPartitio
 	return answers, loan, nil
 }
 
+// answer is what all partitions together may send. Less is asked for where the
+// records outlive it, since they take several times as much.
+func (l *scanLane) answer() int {
+	if l.keep {
+		return answerBytes / 4
+	}
+	return answerBytes
+}
+
 // room is what one of so many partitions may send. Where partitions wait for
 // each other all that they have sent is held decompressed.
 func (l *scanLane) room(partitions int) int32 {
-	all := answerBytes
 	if l.o.ByTime {
-		all, partitions = answerBytes/4, len(l.cursors)
+		partitions = len(l.cursors)
 	}
-	return int32(min(max(all/partitions, leastPartition), mostPartition))
+	return int32(min(max(l.answer()/partitions, leastPartition), mostPartition))
 }
 
 func (l *scanLane) request(wanted []*cursor) *kmsg.FetchRequest {
@@ -263,7 +271,7 @@ func (l *scanLane) request(wanted []*cursor) *kmsg.FetchRequest {
 	}
 	req := kmsg.NewPtrFetchRequest()
 	req.SessionEpoch = -1 // no session
-	req.MaxBytes = int32(max(answerBytes/l.beside, mostPartition))
+	req.MaxBytes = int32(max(l.answer()/l.beside, mostPartition/4))
 	if !l.o.Uncommitted {
 		req.IsolationLevel = 1
 	}

@@ -12,7 +12,7 @@ import (
 
 // What is kept for the next answers while nobody uses it.
 const (
-	idleBlocks = 8
+	idleBlocks = 4
 	mostIdle   = 10 << 20
 )
 
