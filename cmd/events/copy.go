@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -142,6 +143,10 @@ func (o *CopyOptions) validate(cmd *cobra.Command) error {
 	return o.Output.Validate()
 }
 
+// copyCollectAt is how much garbage there may be, in percent of what lives, before
+// it is collected: two transactions' records live, which are large.
+const copyCollectAt = 40
+
 func runCopy(ctx context.Context, opts *CopyOptions) error {
 	source, target, guard, err := opts.clusters()
 	if err != nil {
@@ -161,6 +166,7 @@ func runCopy(ctx context.Context, opts *CopyOptions) error {
 	if err := opts.create(ctx, source, target); err != nil {
 		return err
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(copyCollectAt))
 	plan, err := c.Plan(ctx, o)
 	if err != nil {
 		return err

@@ -13,9 +13,9 @@ const (
 	batchTime = 150 * time.Millisecond
 	// firstBytes and maxBytes bound what a transaction holds; it is adapted to
 	// how long transactions take.
-	firstBytes = 6 << 20
+	firstBytes = 16 << 20
 	minBytes   = 256 << 10
-	maxBytes   = 12 << 20
+	maxBytes   = 32 << 20
 	// slow is when a transaction is too large for the target, quick when it may
 	// be larger.
 	slow  = time.Second
