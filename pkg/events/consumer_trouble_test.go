@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -168,12 +167,7 @@ func TestRetentionMovesTheStart(t *testing.T) {
 	eventually(c.ctx, t, "five are committed", func() bool { return c.committed("g", 0) == 5 })
 	r.end()
 	c.putMany(client, 0, "a", 5, 15)
-	admin, err := c.client.Admin(c.ctx)
-	c.must(err)
-	var offsets kadm.Offsets
-	offsets.AddOffset(registered, 0, 12, -1)
-	_, err = admin.DeleteRecords(c.ctx, offsets)
-	c.must(err)
+	c.deleteRecords(12)
 	var told []string
 	r = c.consume(after.handle, events.OnProblem(func(e *events.FetchError) error {
 		told = append(told, e.Error())
@@ -193,10 +187,7 @@ func TestRetentionMovesTheStart(t *testing.T) {
 		t.Errorf("handled %v", got)
 	}
 	c.putMany(client, 0, "a", 20, 15)
-	offsets = kadm.Offsets{}
-	offsets.AddOffset(registered, 0, 30, -1)
-	_, err = admin.DeleteRecords(c.ctx, offsets)
-	c.must(err)
+	c.deleteRecords(30)
 	r = c.consume(after.handle) // without a hook it counts them, and goes on
 	eventually(c.ctx, t, "the last are committed", func() bool { return c.committed("g", 0) == 35 })
 	r.end()
@@ -223,12 +214,7 @@ func TestRetentionOvertakesAConsumer(t *testing.T) {
 	// What is fetched ahead is held back until the consumer goes on.
 	c.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.KafkaStorageError, Count: 3})
 	c.putMany(client, 0, "a", 5, 15)
-	admin, err := c.client.Admin(c.ctx)
-	c.must(err)
-	var offsets kadm.Offsets
-	offsets.AddOffset(registered, 0, 12, -1)
-	_, err = admin.DeleteRecords(c.ctx, offsets)
-	c.must(err)
+	c.deleteRecords(12)
 	r.Resume()
 	eventually(c.ctx, t, "the rest is committed", func() bool { return c.committed("g", 0) == 20 })
 	r.end()

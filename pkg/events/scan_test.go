@@ -163,6 +163,7 @@ func (c *cluster) transact(client *kgo.Client, end kgo.TransactionEndTry, record
 }
 
 func (c *cluster) deleteRecords(until int64) {
+	c.Helper()
 	admin, err := c.client.Admin(c.ctx)
 	c.must(err)
 	_, err = admin.DeleteRecords(c.ctx, kadm.Offsets{registered: {0: {Topic: registered, At: until}}})
